@@ -1,0 +1,56 @@
+# Every target bootstraps what it needs; `make test` is exactly what CI runs.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.PHONY: demo test lint types imports unit docs bench lock golden setup clean help
+
+help:            ## list the targets
+	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/'
+
+setup: $(VENV)/.ready  ## create .venv from the hashed lock
+
+$(VENV)/.ready: requirements/dev.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("rightslice needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: setup      ## plan the example fleet: pictures, manifests and a report in out/
+	@$(BIN)/rightslice plan examples/gpu-as-a-service/fleet.yaml --write out/manifests --report out/report.html
+
+test: setup lint types imports unit docs  ## everything CI checks
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: setup
+	$(BIN)/mypy
+
+imports: setup
+	$(BIN)/lint-imports
+
+unit: setup
+	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered
+
+docs: setup      ## generated parts are current, and the site builds without a warning
+	$(BIN)/cog --check -r README.md docs/reference/*.md
+	$(BIN)/mkdocs build --strict --quiet
+
+bench: setup     ## print the measured figures that the documentation quotes
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+golden: setup    ## rewrite the golden files and the generated documentation
+	$(BIN)/pytest -q tests/golden --rewrite-golden
+	$(BIN)/cog -r README.md docs/reference/*.md
+
+lock:            ## refresh requirements/*.txt (needs uv; packages at least a week old)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	  --exclude-newer "$$(date -d '-7 days' +%F)" pyproject.toml -o requirements/runtime.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	  --exclude-newer "$$(date -d '-7 days' +%F)" pyproject.toml --group dev -o requirements/dev.txt
+
+clean:
+	rm -rf $(VENV) out site .mypy_cache .ruff_cache .pytest_cache

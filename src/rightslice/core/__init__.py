@@ -1,0 +1,1 @@
+"""Decisions: pure functions of frozen values. Nothing here reads a file, a clock or a cluster."""

@@ -1,0 +1,133 @@
+"""A fleet: nodes with GPUs and how they are shared, teams with quotas, workloads to place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
+
+from rightslice.core.catalog.engine import EngineRelease
+from rightslice.core.catalog.gpu import Gpu
+from rightslice.core.catalog.instance import InstanceType, Price
+from rightslice.core.catalog.model import Model
+from rightslice.core.catalog.server import ServerConfig
+from rightslice.core.catalog.traffic import Slo, Traffic
+from rightslice.errors import InputError
+
+
+class MigStrategy(Enum):
+    """The device plugin's ``mig.strategy`` of a node."""
+
+    NONE = "none"
+    """Cards are handed out whole."""
+    SINGLE = "single"
+    """Every card of a node is cut into slices of one profile, handed out as ``nvidia.com/gpu``."""
+    MIXED = "mixed"
+    """Any layout a card, slices handed out as ``nvidia.com/mig-<profile>``."""
+
+
+class Isolation(Enum):
+    """What a workload asks of its neighbours."""
+
+    HARDWARE = "hardware"
+    """A whole card or a MIG slice: own memory, own bandwidth, own faults."""
+    NONE = "none"
+    """Time slices and MPS shares will do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeGroup:
+    """Nodes of one kind."""
+
+    name: str
+    count: int
+    instance: InstanceType | None
+    gpu: Gpu
+    gpus_per_node: int
+    gpu_memory_bytes: int | None
+    """Total memory of a card as the cluster reported it; None: the catalogue's."""
+    vcpus: int | None
+    memory_bytes: int | None
+    mig: MigStrategy
+    time_slicing_replicas: int | None
+    price: Price | None
+    """Per node and hour; None when it is not known."""
+
+    def __post_init__(self) -> None:
+        if self.count < 1 or self.gpus_per_node < 1:
+            raise InputError(f"node group {self.name} needs at least one node and one GPU a node")
+        if self.mig is not MigStrategy.NONE and self.gpu.mig is None:
+            raise InputError(f"node group {self.name}: {self.gpu.name} has no MIG; use mig: none")
+        if self.mig is not MigStrategy.NONE and self.time_slicing_replicas is not None:
+            raise InputError(
+                f"node group {self.name}: time-slicing of MIG slices is not planned;"
+                " give either mig or timeSlicing"
+            )
+
+    @property
+    def card_usd_per_hour(self) -> Fraction | None:
+        """One card's part of its node's price."""
+        if self.price is None:
+            return None
+        return Fraction(self.price.usd_per_hour) / self.gpus_per_node
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quota:
+    """What a team may hold at once; None or a missing resource: no limit."""
+
+    cards: Fraction | None = None
+    """Whole-card equivalents, by the share that slice prices go by."""
+    usd_per_hour: Decimal | None = None
+    resources: Mapping[str, int]
+    """By extended resource name: ``nvidia.com/gpu``, ``nvidia.com/mig-1g.10gb``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Team:
+    """A team that shares the fleet."""
+
+    name: str
+    quota: Quota
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """A model to serve: its load, its target, and what may be done to hold them."""
+
+    name: str
+    team: str
+    model: Model
+    engine: EngineRelease
+    server: ServerConfig
+    traffic: Traffic
+    slo: Slo
+    min_replicas: int = 1
+    max_replicas: int = 1
+    priority: int = 0
+    """Larger is served first when the fleet or a quota is too small."""
+    isolation: Isolation = Isolation.HARDWARE
+    confidence: float = 0.90
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.min_replicas <= self.max_replicas:
+            raise InputError(
+                f"replicas of {self.name}: min {self.min_replicas} must be at least 1 and at most"
+                f" max {self.max_replicas}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fleet:
+    """Everything a plan starts from."""
+
+    name: str
+    nodes: tuple[NodeGroup, ...]
+    teams: tuple[Team, ...]
+    workloads: tuple[Workload, ...]
+
+    def team(self, name: str) -> Team:
+        """Return the team called *name*."""
+        return next(team for team in self.teams if team.name == name)

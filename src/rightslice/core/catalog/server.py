@@ -1,0 +1,58 @@
+"""What a server is started with: the vLLM flags that decide memory and speed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rightslice.errors import InputError
+
+
+def _positive(name: str, value: int | None) -> None:
+    if value is not None and value < 1:
+        raise InputError(f"{name} {value} must be at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerConfig:
+    """Flags as given; None means vLLM's own default for its release and device.
+
+    Raises:
+        InputError: when a value is outside what vLLM accepts.
+    """
+
+    tensor_parallel: int = 1
+    pipeline_parallel: int = 1
+    expert_parallel: bool = False
+    gpu_memory_utilization: float | None = None
+    kv_cache_memory_bytes: int | None = None
+    max_model_len: int | None = None
+    max_num_seqs: int | None = None
+    max_num_batched_tokens: int | None = None
+    dtype: str | None = None
+    """``auto``, ``bfloat16``, ``float16`` or ``float32``; auto loads float32 checkpoints in 16 bit."""
+    quantization: str | None = None
+    """Run-time quantization (``fp8``); a quantized checkpoint says so in its own config."""
+    kv_cache_dtype: str | None = None
+    """``auto`` or ``fp8``."""
+    enforce_eager: bool = False
+    block_size: int | None = None
+    enable_prefix_caching: bool | None = None
+
+    def __post_init__(self) -> None:
+        for name in (
+            "tensor_parallel", "pipeline_parallel", "max_model_len", "max_num_seqs",
+            "max_num_batched_tokens", "block_size", "kv_cache_memory_bytes",
+        ):  # fmt: skip
+            _positive(name.replace("_", "-"), getattr(self, name))
+        utilization = self.gpu_memory_utilization
+        if utilization is not None and not 0 < utilization <= 1:
+            raise InputError(
+                f"gpu-memory-utilization {utilization:g} must be more than 0 and at most 1"
+            )
+        _one_of("dtype", self.dtype, ("auto", "half", "float16", "bfloat16", "float", "float32"))
+        _one_of("kv-cache-dtype", self.kv_cache_dtype, ("auto", "fp8", "fp8_e4m3", "fp8_e5m2"))
+
+
+def _one_of(name: str, value: str | None, allowed: tuple[str, ...]) -> None:
+    if value is not None and value not in allowed:
+        raise InputError(f"{name} {value!r} must be one of {', '.join(allowed)}")

@@ -1,0 +1,1 @@
+"""Speed of one server: step time, TPOT, TTFT, throughput, knee, with bands."""

@@ -1,0 +1,162 @@
+"""What prediction returns: latencies and throughput with bands, itemised step time, the knee."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from rightslice.core.catalog.estimate import Estimate
+from rightslice.core.catalog.traffic import Traffic
+from rightslice.core.sizing.result import Sizing
+
+
+class Bound(Enum):
+    """What most of a decode step waits for."""
+
+    MEMORY_BANDWIDTH = "memory bandwidth"
+    COMPUTE = "compute"
+    PREFILL = "prefill of other requests"
+    OVERHEAD = "host and launch overhead"
+    ALL_REDUCE = "all-reduce"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepTerm:
+    """One part of the time per output token."""
+
+    name: str
+    seconds: float
+    formula: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """A latency's mean and percentiles over requests, each with its band of prediction error."""
+
+    mean: Estimate
+    p50: Estimate
+    p90: Estimate
+    p95: Estimate
+    p99: Estimate
+
+    def at(self, percentile: float | None) -> Estimate:
+        """Return the mean (None) or the given percentile, log-interpolated between those kept."""
+        if percentile is None:
+            return self.mean
+        known = ((0.5, self.p50), (0.9, self.p90), (0.95, self.p95), (0.99, self.p99))
+        return _between(known, percentile)
+
+
+def _between(known: tuple[tuple[float, Estimate], ...], percentile: float) -> Estimate:
+    below = max((p for p in known if p[0] <= percentile), default=known[0], key=lambda p: p[0])
+    above = min((p for p in known if p[0] >= percentile), default=known[-1], key=lambda p: p[0])
+    if below[0] == above[0]:
+        return below[1]
+    share = (percentile - below[0]) / (above[0] - below[0])
+    low, high = below[1], above[1]
+    if low.expected <= 0:
+        return high
+    return Estimate(
+        low.expected * (high.expected / low.expected) ** share, max(low.log_sd, high.log_sd)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capacity:
+    """How many sequences of this traffic run at once without queueing."""
+
+    sequences: int
+    """At the expected pool."""
+    sequences_low: int
+    """At the low end of the pool's 90 % band."""
+    limit: str
+    """``KV cache`` or ``max-num-seqs``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """One server under one traffic, in steady state."""
+
+    traffic: Traffic
+    running: float
+    """Sequences decoding at once, in the mean."""
+    waiting: float
+    """Requests queued beyond what runs; above zero the load is not held."""
+    tpot: Latency
+    ttft: Latency
+    end_to_end: Latency
+    output_tokens_per_second: Estimate
+    requests_per_second: Estimate
+    capacity: Capacity
+    utilization: float
+    """Load over the largest stable load; 1 and more never settles (open loop)."""
+    bound: Bound
+    terms: tuple[StepTerm, ...]
+    """Parts of the mean TPOT; they sum to it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Knee:
+    """Where more concurrency buys little.
+
+    The batch at which one more sequence adds less than a fifth of what the first one added to the
+    throughput, and the batch at which memory gives out.
+    """
+
+    concurrency: int
+    output_tokens_per_second: float
+    tpot_seconds: float
+    capacity: Capacity
+    binding: str
+    """``latency-throughput knee`` or ``KV cache`` or ``max-num-seqs``, whichever comes first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurvePoint:
+    """One concurrency on the latency-throughput curve."""
+
+    concurrency: int
+    tpot: Estimate
+    ttft_p95: Estimate
+    output_tokens_per_second: Estimate
+    held: bool
+    """Whether that many sequences fit at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """Latency against throughput over concurrency, with the knee."""
+
+    sizing: Sizing
+    points: tuple[CurvePoint, ...]
+    knee: Knee
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerfConstants:
+    """Fitted ratios to the catalogue's figures, one set an engine era (`data/perf.toml`)."""
+
+    era: str
+    overhead_seconds_per_layer: float
+    """Launches, norms, sampling, scheduler, host: a layer and step; the same in a slice."""
+    eager_factor: float
+    """Overhead without CUDA graphs over overhead with them."""
+    weight_ratio: float
+    """Time of streaming weights over bytes / bandwidth."""
+    kv_ratio: float
+    compute_ratio: float
+    prefill_ratio: float
+    """Time of prefill over FLOPs / peak."""
+    all_reduce_seconds: float
+    """Latency of one all-reduce."""
+    host_seconds_per_sequence: float
+    """Host work a step for every running sequence (sampling, detokenising, scheduling)."""
+    ttft_seconds: float
+    """Constant part of the time to first token (tokenise, schedule, return)."""
+    log_sd_tpot: float
+    log_sd_ttft: float
+    log_sd_slice: float
+    """Further spread on a slice, where nothing was measured on whole cards of that host."""
+    log_sd_shared: float
+    """Further spread under MPS and time-slicing, unmeasured."""
+    source: str

@@ -1,0 +1,1 @@
+"""Memory of one server, term by term, and whether it fits."""

@@ -1,0 +1,66 @@
+"""What every verb shares: output forms, exit codes, and parsing of what people type."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from enum import Enum, IntEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rightslice.records import to_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class Exit(IntEnum):
+    """Exit codes of every command."""
+
+    DONE = 0
+    BAD_INPUT = 2
+    UNAVAILABLE = 3
+    NO = 4
+    """The answer is no: nothing fits, or nothing holds the load."""
+
+
+class Output(Enum):
+    """How an answer is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+OutputOption = Annotated[
+    Output, typer.Option("--output", "-o", help="A table for people, or JSON for machines.")
+]
+
+
+def console() -> Console:
+    """Return a console on standard output: colour on a terminal only, 100 columns in a pipe."""
+    from rich.console import Console  # noqa: PLC0415 - rich loads where it is used
+
+    return Console(
+        highlight=False,
+        soft_wrap=False,
+        width=None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "100")),
+    )
+
+
+def print_json(value: object) -> None:
+    """Print *value* in its documented JSON form."""
+    typer.echo(json.dumps(to_json(value), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def complain(message: str) -> None:
+    """Say on standard error what is wrong."""
+    typer.secho("error: ", fg=typer.colors.RED, bold=True, nl=False, err=True)
+    typer.echo(message, err=True)
+
+
+def warn(message: str) -> None:
+    """Say on standard error what the reader should know."""
+    typer.secho("note: ", fg=typer.colors.YELLOW, bold=True, nl=False, err=True)
+    typer.echo(message, err=True)

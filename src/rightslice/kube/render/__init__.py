@@ -1,0 +1,1 @@
+"""One renderer a target; each returns manifests as plain data."""

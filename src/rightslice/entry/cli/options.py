@@ -1,0 +1,151 @@
+"""Options that several verbs take: the model, the device, the engine and the vLLM flags.
+
+A verb that takes vLLM flags is decorated with `accepts_server_flags`: its command line then has
+every flag, and the verb itself gets one `ServerConfig`. Each flag is spelled as vLLM spells it.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, Final
+
+import typer
+
+from rightslice.core.catalog.server import ServerConfig
+from rightslice.errors import InputError
+from rightslice.units import parse_bytes, parse_ratio, parse_tokens
+
+_PANEL: Final = "vLLM flags"
+
+
+def parse_flag_bytes(text: str) -> int:
+    """Return the bytes of a vLLM flag: a bare number is bytes there, ``10GiB`` reads better.
+
+    Raises:
+        InputError: when it is neither.
+    """
+    return int(text) if text.strip().isdecimal() else parse_bytes(text)
+
+
+def parse_utilization(text: str) -> float:
+    """Return the share of memory that *text* names: ``0.9`` or ``90%``, never a bare ``90``.
+
+    Raises:
+        InputError: when it is more than 1 or not a share.
+    """
+    ratio = parse_ratio(text)
+    if "%" not in text and float(text) > 1:
+        raise InputError(f"gpu-memory-utilization {text} must be at most 1, as in 0.9")
+    return ratio
+
+
+ModelArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL", help="Hugging Face id, short name, or path of a local config.json."
+    ),
+]
+GpuOption = Annotated[
+    str, typer.Option("--gpu", metavar="GPU", help="The board, as in `catalog gpus`: H100-80GB.")
+]
+ProfileOption = Annotated[
+    str | None, typer.Option("--profile", metavar="P", help="A MIG profile of it: 3g.40gb.")
+]
+GpuMemoryOption = Annotated[
+    int | None,
+    typer.Option(
+        "--gpu-memory",
+        parser=parse_bytes,
+        metavar="SIZE",
+        help="Total memory as CUDA reports it, when you have read it: 79.19GiB.",
+    ),
+]
+EngineVersionOption = Annotated[
+    str | None,
+    typer.Option("--engine-version", metavar="V", help="vLLM release; the newest known if absent."),
+]
+
+
+def _flag(name: str, help_text: str, **more: Any) -> Any:  # noqa: ANN401 - typer's own options
+    return typer.Option(name, help=help_text, rich_help_panel=_PANEL, **more)
+
+
+MaxModelLenOption = Annotated[
+    int | None,
+    _flag("--max-model-len", "Longest context.", parser=parse_tokens, metavar="TOKENS"),
+]
+MaxNumSeqsOption = Annotated[int | None, _flag("--max-num-seqs", "Sequences running at once.")]
+MaxNumBatchedTokensOption = Annotated[
+    int | None,
+    _flag("--max-num-batched-tokens", "Tokens a step.", parser=parse_tokens, metavar="TOKENS"),
+]
+GpuMemoryUtilizationOption = Annotated[
+    float | None,
+    _flag(
+        "--gpu-memory-utilization", "Share of memory.", parser=parse_utilization, metavar="SHARE"
+    ),
+]
+KvCacheMemoryBytesOption = Annotated[
+    int | None,
+    _flag("--kv-cache-memory-bytes", "KV pool, fixed.", parser=parse_flag_bytes, metavar="BYTES"),
+]
+DtypeOption = Annotated[
+    str | None, _flag("--dtype", "auto, bfloat16, float16 or float32.", metavar="DTYPE")
+]
+QuantizationOption = Annotated[
+    str | None, _flag("--quantization", "Run-time quantization: fp8.", metavar="METHOD")
+]
+KvCacheDtypeOption = Annotated[
+    str | None, _flag("--kv-cache-dtype", "auto or fp8.", metavar="DTYPE")
+]
+TensorParallelOption = Annotated[
+    int, _flag("--tensor-parallel-size", "GPUs that share each layer.", min=1)
+]
+PipelineParallelOption = Annotated[
+    int, _flag("--pipeline-parallel-size", "GPUs that share the layers.", min=1)
+]
+EnforceEagerOption = Annotated[bool, _flag("--enforce-eager", "No CUDA graphs.")]
+BlockSizeOption = Annotated[int | None, _flag("--block-size", "Tokens a KV block.")]
+
+_FLAGS: Final[dict[str, tuple[Any, Any]]] = {
+    "max_model_len": (MaxModelLenOption, None),
+    "max_num_seqs": (MaxNumSeqsOption, None),
+    "max_num_batched_tokens": (MaxNumBatchedTokensOption, None),
+    "gpu_memory_utilization": (GpuMemoryUtilizationOption, None),
+    "kv_cache_memory_bytes": (KvCacheMemoryBytesOption, None),
+    "dtype": (DtypeOption, None),
+    "quantization": (QuantizationOption, None),
+    "kv_cache_dtype": (KvCacheDtypeOption, None),
+    "tensor_parallel": (TensorParallelOption, 1),
+    "pipeline_parallel": (PipelineParallelOption, 1),
+    "enforce_eager": (EnforceEagerOption, False),
+    "block_size": (BlockSizeOption, None),
+}
+"""Field of `ServerConfig`: its option and its default."""
+
+
+def accepts_server_flags(command: Callable[..., int]) -> Callable[..., int]:
+    """Replace *command*'s parameter ``server`` by one option for each vLLM flag.
+
+    typer builds its options from the signature, so the signature is what changes; the command
+    is called with one `ServerConfig`.
+    """
+    signature = inspect.signature(command, eval_str=True)
+    flags = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+        )
+        for name, (annotation, default) in _FLAGS.items()
+    ]
+    own = [parameter for name, parameter in signature.parameters.items() if name != "server"]
+
+    @functools.wraps(command)
+    def run(**options: Any) -> int:  # noqa: ANN401 - whatever the command takes
+        server = ServerConfig(**{name: options.pop(name) for name in _FLAGS})
+        return command(**options, server=server)
+
+    ordered = sorted([*own, *flags], key=lambda parameter: parameter.kind)
+    vars(run)["__signature__"] = signature.replace(parameters=ordered)
+    return run

@@ -35,13 +35,13 @@ def to_json(value: object) -> Json:  # noqa: PLR0911 - one return a kind of valu
     Raises:
         TypeError: for a class that has no JSON form, which is our own mistake.
     """
+    if isinstance(value, Enum):
+        return to_json(value.value)
     if value is None or isinstance(value, bool | int | str):
-        return value.value if isinstance(value, Enum) else value  # type: ignore[no-any-return]  # an Enum of scalars
+        return value
     if isinstance(value, float | Decimal | Fraction):
         number = float(value)
         return number if math.isfinite(number) else None
-    if isinstance(value, Enum):
-        return to_json(value.value)
     if isinstance(value, dt.date):
         return value.isoformat()
     if isinstance(value, Mapping):

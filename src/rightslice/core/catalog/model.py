@@ -187,7 +187,7 @@ class Model:
 
     @cached_property
     def active_parameters(self) -> float:
-        """Parameters that multiply one token while decoding (no embeddings, routed experts only)."""
+        """Parameters that multiply one decoded token: no embedding, only the routed experts."""
         shared = sum(
             group.count for group in self.shared if group.part in (Part.LM_HEAD, Part.NORM)
         )

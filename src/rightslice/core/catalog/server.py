@@ -29,7 +29,7 @@ class ServerConfig:
     max_num_seqs: int | None = None
     max_num_batched_tokens: int | None = None
     dtype: str | None = None
-    """``auto``, ``bfloat16``, ``float16`` or ``float32``; auto loads float32 checkpoints in 16 bit."""
+    """``auto``, ``bfloat16``, ``float16`` or ``float32``; auto loads float32 in 16 bit."""
     quantization: str | None = None
     """Run-time quantization (``fp8``); a quantized checkpoint says so in its own config."""
     kv_cache_dtype: str | None = None

@@ -1,0 +1,1 @@
+"""The smallest and cheapest offer that holds a load within its latency targets."""

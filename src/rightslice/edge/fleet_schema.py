@@ -1,0 +1,213 @@
+"""The fleet file as people write it (kind ``Fleet``), field by field.
+
+These are the shapes that msgspec checks and describes as a JSON Schema; `fleet_file` turns them
+into the core's values. Quantities are text with units, as in Kubernetes files.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta, Struct
+
+API_VERSION: Final = "rightslice.dev/v1alpha1"
+
+Name = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",
+        description="Lower-case letters, digits and dashes, as Kubernetes wants names.",
+        examples=["granite-search"],
+    ),
+]
+Count = Annotated[int, Meta(ge=1, le=100_000)]
+Tokens = Annotated[int, Meta(ge=1, le=100_000_000)]
+Quantity = str | int | float
+
+
+class _Shape(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """Unknown fields are errors: a misspelt one must not be lost silently."""
+
+
+class Metadata(_Shape, frozen=True, kw_only=True):
+    """Names the fleet."""
+
+    name: Name
+
+
+class Gpus(_Shape, frozen=True, kw_only=True):
+    """Cards of a node that is no known instance type."""
+
+    model: Annotated[str, Meta(description="Board name or alias.", examples=["A100-SXM-40GB"])]
+    count: Count
+    memory: Annotated[
+        str | None, Meta(description="Memory that CUDA reports.", examples=["39.38GiB"])
+    ] = None
+
+
+class TimeSlicing(_Shape, frozen=True, kw_only=True):
+    """The device plugin's time-slicing configuration of a node."""
+
+    replicas: Annotated[int, Meta(ge=2, le=64)]
+
+
+class Node(_Shape, frozen=True, kw_only=True):
+    """A group of nodes of one kind."""
+
+    name: Name
+    count: Count = 1
+    instance_type: Annotated[
+        str | None, Meta(description="Cloud instance type.", examples=["p4d.24xlarge"])
+    ] = None
+    gpus: Gpus | None = None
+    vcpus: Count | None = None
+    memory: Annotated[str | None, Meta(description="RAM of one node.", examples=["1152GiB"])] = None
+    mig: Annotated[
+        Literal["none", "single", "mixed"],
+        Meta(description="mig.strategy: cards whole, one profile a node, or any layout a card."),
+    ] = "none"
+    time_slicing: TimeSlicing | None = None
+    region: str | None = None
+    capacity_type: Literal["on-demand", "spot"] = "on-demand"
+
+
+class Quota(_Shape, frozen=True, kw_only=True):
+    """What a team may hold at once; what is not named is not limited."""
+
+    gpus: Annotated[
+        Quantity | None, Meta(description="Whole-card equivalents, slices by their price share.")
+    ] = None
+    usd_per_hour: Quantity | None = None
+    resources: Annotated[dict[str, int], Meta(examples=[{"nvidia.com/mig-1g.10gb": 4}])] = {}
+
+
+class Team(_Shape, frozen=True, kw_only=True):
+    """A team and its quota."""
+
+    name: Name
+    quota: Quota = Quota()
+
+
+class Engine(_Shape, frozen=True, kw_only=True):
+    """The serving engine."""
+
+    name: Literal["vllm"] = "vllm"
+    version: Annotated[str | None, Meta(examples=["0.19.0"])] = None
+
+
+class Flags(_Shape, frozen=True, kw_only=True):
+    """vLLM flags that are given; what is not given is chosen for the slice."""
+
+    tensor_parallel_size: Count | None = None
+    pipeline_parallel_size: Count | None = None
+    gpu_memory_utilization: Annotated[float, Meta(gt=0, le=1)] | None = None
+    kv_cache_memory_bytes: str | None = None
+    max_model_len: Tokens | None = None
+    max_num_seqs: Count | None = None
+    max_num_batched_tokens: Tokens | None = None
+    dtype: Literal["auto", "half", "float16", "bfloat16", "float", "float32"] | None = None
+    quantization: str | None = None
+    kv_cache_dtype: Literal["auto", "fp8", "fp8_e4m3", "fp8_e5m2"] | None = None
+    enforce_eager: bool = False
+    block_size: Count | None = None
+
+
+class Load(_Shape, frozen=True, kw_only=True):
+    """Either so many clients at once, or a request rate."""
+
+    concurrency: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
+    rate: Annotated[str | None, Meta(examples=["5/s", "300/min"])] = None
+
+
+class Slo(_Shape, frozen=True, kw_only=True):
+    """Latency targets: TPOT in the mean and TTFT at p95 unless a percentile is given."""
+
+    tpot: Annotated[str | None, Meta(examples=["30ms"])] = None
+    ttft: Annotated[str | None, Meta(examples=["500ms"])] = None
+    tpot_percentile: Annotated[
+        Quantity | None, Meta(description="50 to 99.9, or 'mean'.", examples=["mean", 95])
+    ] = None
+    ttft_percentile: Quantity | None = None
+
+
+class Replicas(_Shape, frozen=True, kw_only=True):
+    """How few and how many servers."""
+
+    min: Count = 1
+    max: Annotated[Count | None, Meta(description="Defaults to min.")] = None
+
+
+class Workload(_Shape, frozen=True, kw_only=True):
+    """A model to serve, its load and its target."""
+
+    name: Name
+    team: Name
+    model: Annotated[
+        str,
+        Meta(
+            description="Hugging Face id, short name, or path to a config.json.",
+            examples=["ibm-granite/granite-7b-base"],
+        ),
+    ]
+    engine: Engine = Engine()
+    flags: Flags = Flags()
+    load: Load
+    input: Annotated[
+        Quantity,
+        Meta(
+            description="Prompt tokens: a number, uniform(a, b), lognormal(median, sigma), or a"
+            " trace file.csv:Column.",
+            examples=[512, "lognormal(512, 1.0)"],
+        ),
+    ]
+    output: Annotated[Quantity, Meta(description="Generated tokens, in the same forms.")]
+    prefix_cache_hit: Annotated[
+        Quantity, Meta(description="Share of prompt tokens found in the prefix cache.")
+    ] = 0
+    slo: Slo
+    replicas: Replicas = Replicas()
+    priority: Annotated[int, Meta(ge=-1_000_000_000, le=1_000_000_000)] = 0
+    isolation: Literal["hardware", "none"] = "hardware"
+
+
+class Spec(_Shape, frozen=True, kw_only=True):
+    """The fleet's content."""
+
+    confidence: Annotated[
+        Quantity, Meta(description="How sure an offer must be to hold: 50 to 99.9 %.")
+    ] = 0.9
+    nodes: Annotated[list[Node], Meta(min_length=1)]
+    teams: list[Team] = []
+    workloads: Annotated[list[Workload], Meta(min_length=1)]
+
+
+class FleetFile(_Shape, frozen=True, kw_only=True):
+    """Nodes with GPUs, teams with quotas, and the models to serve on them."""
+
+    api_version: Literal["rightslice.dev/v1alpha1"]
+    kind: Literal["Fleet"]
+    metadata: Metadata
+    spec: Spec
+
+
+class OwnPrice(_Shape, frozen=True, kw_only=True):
+    """One price of your own."""
+
+    item: Annotated[
+        str,
+        Meta(
+            description="A node group's name, an instance type, or a GPU (price of one card).",
+            examples=["p4d.24xlarge", "A100-SXM-40GB"],
+        ),
+    ]
+    usd_per_hour: Annotated[float, Meta(ge=0, le=1_000_000)] | str
+    as_of: Annotated[str | None, Meta(description="ISO date.", examples=["2026-11-01"])] = None
+    source: str = "your price file"
+
+
+class PricesFile(_Shape, frozen=True, kw_only=True):
+    """Prices that go before the catalogue's: on-prem, reserved or negotiated."""
+
+    api_version: Literal["rightslice.dev/v1alpha1"]
+    kind: Literal["Prices"]
+    prices: list[OwnPrice]

@@ -1,0 +1,92 @@
+"""Which rule reads which ``model_type``, and what is done with one that has no rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from types import MappingProxyType
+from typing import Final
+
+from rightslice.edge.huggingface import plain
+from rightslice.edge.huggingface.config import Fields
+from rightslice.edge.huggingface.dense import DENSE, LLAMA, dense
+from rightslice.edge.huggingface.sizes import Config
+from rightslice.edge.huggingface.tensors import ModelDraft
+
+Rule = Callable[[Config], ModelDraft]
+
+FAMILIES: Final[Mapping[str, Rule]] = MappingProxyType(
+    {
+        **{family: partial(dense, habits=habits) for family, habits in DENSE.items()},
+        "opt": plain.opt,
+        "gpt2": plain.gpt2,
+        "gpt_bigcode": plain.gpt_bigcode,
+        "gpt_neox": plain.gpt_neox,
+        "gptj": plain.gpt_j,
+        "codegen": plain.gpt_j,
+        "bloom": plain.bloom,
+        "mpt": plain.mpt,
+        "falcon": plain.falcon,
+        "refinedwebmodel": plain.falcon,
+        "refinedweb": plain.falcon,
+        "phi": plain.phi,
+        "phi-msft": plain.phi,
+        "starcoder2": plain.starcoder2,
+    }
+)
+_LLAMA_KEYS: Final = (
+    "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size",
+)  # fmt: skip
+_NOT_DENSE: Final = (
+    "num_experts", "num_local_experts", "n_routed_experts", "kv_lora_rank", "ssm_state_size",
+    "linear_num_value_heads", "block_configs",
+)  # fmt: skip
+
+
+def read_family(top: Fields) -> str:
+    """Return the ``model_type``, or the family that ``architectures`` names.
+
+    Raises:
+        FieldError: when neither says it.
+    """
+    stated = top.text_or_none("model_type")
+    if stated is not None:
+        return stated.lower()
+    for architecture in top.texts("architectures"):
+        plain_name = architecture.removesuffix("ForCausalLM").removesuffix("LMHeadModel").lower()
+        for family in FAMILIES:
+            if family.replace("_", "") == plain_name:
+                return family
+    raise top.error("model_type", f"is missing; supported are {', '.join(sorted(FAMILIES))}")
+
+
+def read_draft(config: Config) -> ModelDraft:
+    """Return the draft that the family's rule makes.
+
+    A family without a rule is read as Llama when it has all of Llama's keys and none that says
+    that it is another kind of model; the draft records the assumption.
+
+    Raises:
+        FieldError: when a key is wrong, or the family is unknown and not like Llama.
+    """
+    rule = FAMILIES.get(config.family)
+    if rule is not None:
+        return rule(config)
+    other = [key for key in _NOT_DENSE if config.text.has(key)]
+    missing = [key for key in _LLAMA_KEYS if not config.text.has(key)]
+    if other or missing:
+        reason = f"it has {other[0]}" if other else f"it has no {missing[0]}"
+        raise config.top.error(
+            "model_type",
+            f"{config.family!r} has no rule and is not like llama ({reason});"
+            f" supported are {', '.join(sorted(FAMILIES))}",
+        )
+    draft = dense(config, LLAMA)
+    return replace(
+        draft,
+        assumptions=(
+            *draft.assumptions,
+            f"{config.family!r} is read as llama: gated feed-forward, two norms a layer",
+        ),
+    )

@@ -1,0 +1,134 @@
+"""Peak activation memory of the profile run: the sampler or the forward pass, whichever is larger.
+
+vLLM runs one forward pass of ``max-num-batched-tokens`` dummy tokens, then samples for
+``max-num-seqs`` rows over the whole vocabulary (``gpu_model_runner.profile_run``)::
+
+    sampler = rows * vocabulary * c + 1.45 * tokens * hidden * dtype + fixed + expert workspaces
+    forward = tokens * (6 * intermediate / tp + 6 * hidden) + fixed, or with expert workspaces
+
+c is the bytes that live per logit (14: 16-bit logits, fp32 logits, probabilities and noise; 38
+where PyTorch sorts). Logits are whole on every rank, so tensor parallelism does not shrink them;
+only the last pipeline stage has them. Known gap: vision and audio towers, carried by the band.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from rightslice.core.catalog.estimate import Band
+from rightslice.core.catalog.model import Layer, Part
+from rightslice.core.sizing.parameters import StageWeights
+from rightslice.core.sizing.startup import Startup
+
+_LOGIT_BYTES_IN_C: Final = 2
+"""c counts 16-bit logits; float32 ones take this much more."""
+_TRANSIENT_EXPERT_FORMATS: Final = frozenset({"mxfp4"})
+"""Their kernels (Triton matmul_ogs, Marlin) keep no workspace between calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActivationPeak:
+    """Both phases of the profile run on one rank."""
+
+    sampler_bytes: int
+    """0 on every pipeline stage but the last."""
+    forward_bytes: int
+    formula: str
+    band: Band
+
+    @property
+    def expected(self) -> int:
+        """The larger phase."""
+        return self.band.expected
+
+
+@dataclass(frozen=True, slots=True)
+class _Widths:
+    """The widest layer of a stage."""
+
+    intermediate: int
+    expert_values: int
+    """Widest workspace of routed experts, in values a token."""
+
+
+def activation_peak(startup: Startup, stage: StageWeights) -> ActivationPeak:
+    """Return the peak of the profile run on one rank of *stage*."""
+    flags, model, known = startup.flags, startup.model, startup.coefficients.activation
+    tokens, width = flags.max_num_batched_tokens, startup.dtype_bytes
+    widths = _widths(stage, model.hidden_size, flags.tensor_parallel)
+    workspace = tokens * widths.expert_values * width
+    hidden = tokens * model.hidden_size * width
+    base = known.fixed_bytes + workspace
+    if flags.pipeline_parallel > 1:
+        base += round(known.pipeline_hidden_bytes * tokens * model.hidden_size * width / 2)
+    forward = round(
+        base
+        + tokens
+        * (
+            known.forward_intermediate_bytes * widths.intermediate
+            + known.forward_hidden_bytes * model.hidden_size
+        )
+        * width
+        / 2
+    )
+    sampler = 0
+    per_logit = startup.engine.sampler_bytes_per_logit + width - _LOGIT_BYTES_IN_C
+    if stage.is_last:
+        logits = startup.sampling_rows * model.vocab_size * per_logit
+        kept = model.encoder_tokens * model.hidden_size * width
+        sampler = round(base + logits + known.sampler_hidden_factor * hidden + kept)
+    formula = (
+        _sampler_formula(startup, per_logit, base)
+        if sampler >= forward
+        else _forward_formula(startup, widths, base)
+    )
+    return ActivationPeak(sampler, forward, formula, _band(startup, max(sampler, forward)))
+
+
+def _band(startup: Startup, expected: int) -> Band:
+    known = startup.coefficients.activation
+    ratio = known.encoder_spread_ratio if startup.model.encoder_tokens else known.spread_ratio
+    spread = round(expected * ratio) + known.spread_bytes
+    return Band(max(0, expected - spread), expected, expected + spread)
+
+
+@lru_cache(maxsize=4096)
+def _widths(stage: StageWeights, hidden: int, tensor_parallel: int) -> _Widths:
+    layers = stage.layers
+    return _Widths(
+        intermediate=max((layer.mlp_width for layer in layers), default=0) // tensor_parallel,
+        expert_values=max(
+            (_workspace_values(hidden, layer, tensor_parallel) for layer in layers), default=0
+        ),
+    )
+
+
+def _workspace_values(hidden: int, layer: Layer, tensor_parallel: int) -> int:
+    """Return the fused experts' two workspaces, in values a token (fused_moe/modular_kernel.py)."""
+    experts = layer.experts
+    formats = {group.format.name for group in layer.parameters if group.part is Part.EXPERT}
+    if experts is None or formats & _TRANSIENT_EXPERT_FORMATS:
+        return 0
+    width = experts.width // tensor_parallel
+    return experts.per_token * (max(hidden, 2 * width) + max(hidden, width))
+
+
+def _sampler_formula(startup: Startup, per_logit: float, base: int) -> str:
+    model, flags = startup.model, startup.flags
+    factor = startup.coefficients.activation.sampler_hidden_factor
+    return (
+        f"sampler: {startup.sampling_rows} rows x {model.vocab_size} vocabulary x {per_logit:g} B"
+        f" + {factor:g} x {flags.max_num_batched_tokens} tokens x {model.hidden_size} hidden"
+        f" x {startup.dtype_bytes} B + {base} B"
+    )
+
+
+def _forward_formula(startup: Startup, widths: _Widths, base: int) -> str:
+    known = startup.coefficients.activation
+    return (
+        f"forward pass: {startup.flags.max_num_batched_tokens} tokens"
+        f" x ({known.forward_intermediate_bytes:g} B x {widths.intermediate} intermediate"
+        f" + {known.forward_hidden_bytes:g} B x {startup.model.hidden_size} hidden) + {base} B"
+    )

@@ -1,0 +1,268 @@
+"""Device memory of one server, term by term, as vLLM decides it at start-up.
+
+::
+
+    requested = ceil(total * gpu-memory-utilization)
+    kv cache  = requested - weights - activation - non-torch (- CUDA graphs, in newer releases)
+    unused    = total - requested - context (- CUDA graphs, in older releases)
+
+Read in ``vllm/v1/worker/gpu_worker.py`` (determine_available_memory) and ``v1/worker/utils.py``
+(request_memory). The terms sum to the device's memory to the byte. With pipeline parallelism the
+stage with the fewest blocks is shown, as vLLM allocates that many everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from rightslice.core.catalog.device import Device
+from rightslice.core.catalog.engine import EngineRelease
+from rightslice.core.catalog.estimate import Band
+from rightslice.core.catalog.model import Model
+from rightslice.core.catalog.server import ServerConfig
+from rightslice.core.sizing.activation import ActivationPeak, activation_peak
+from rightslice.core.sizing.coefficients import MemoryCoefficients
+from rightslice.core.sizing.defaults import effective_flags
+from rightslice.core.sizing.graphs import GraphMemory, graph_memory, non_torch_memory
+from rightslice.core.sizing.kv_cache import (
+    KvLayout,
+    bytes_per_token,
+    kv_layout,
+    max_concurrency,
+    tokens_logged,
+)
+from rightslice.core.sizing.parameters import Loading, StageWeights, stage_weights
+from rightslice.core.sizing.result import KvPool, MemoryTerm, Sizing
+from rightslice.core.sizing.startup import Startup
+from rightslice.core.sizing.verdict import Budget, verdict_of
+from rightslice.units import format_gib
+
+
+@dataclass(frozen=True, slots=True)
+class StageMemory:
+    """Every term of one rank of one pipeline stage."""
+
+    weights: StageWeights
+    activation: ActivationPeak
+    graphs: GraphMemory
+    non_torch: Band
+    non_torch_origin: str
+    layout: KvLayout
+    budget: Budget
+
+
+def size(  # noqa: PLR0913 - the six inputs of a start-up, each a value of its own
+    model: Model,
+    device: Device,
+    server: ServerConfig,
+    *,
+    engine: EngineRelease,
+    coefficients: MemoryCoefficients,
+    neighbours_bytes: int = 0,
+) -> Sizing:
+    """Return the memory of *model* served on *device*, itemised, with the verdict.
+
+    Args:
+        model: architecture facts.
+        device: the GPU, or the share of one, of each rank.
+        server: flags as given; what is None takes the release's default for this device.
+        engine: the vLLM release.
+        coefficients: global coefficients of the estimated terms.
+        neighbours_bytes: what other processes hold on the same device.
+    """
+    startup = Startup(
+        model=model,
+        device=device,
+        engine=engine,
+        coefficients=coefficients,
+        flags=effective_flags(model, device, server, engine),
+        quantization=server.quantization,
+        neighbours_bytes=neighbours_bytes,
+    )
+    stages = stage_memories(startup)
+    binding = min(stages, key=lambda stage: stage.layout.blocks(stage.budget.pool.expected))
+    return Sizing(
+        model=model,
+        device=device,
+        engine=engine,
+        server=server,
+        flags=startup.flags,
+        terms=_terms(startup, binding),
+        kv=_kv_pool(startup, binding),
+        verdict=verdict_of(startup, binding.budget, binding.layout),
+    )
+
+
+def stage_memories(startup: Startup) -> tuple[StageMemory, ...]:
+    """Return every term of each pipeline stage."""
+    flags = startup.flags
+    loading = Loading(
+        startup.dtype_bytes,
+        startup.quantization,
+        flags.tensor_parallel,
+        flags.pipeline_parallel,
+    )
+    return tuple(
+        _stage_memory(startup, weights, stage)
+        for stage, weights in enumerate(stage_weights(startup.model, loading))
+    )
+
+
+def _stage_memory(startup: Startup, weights: StageWeights, stage: int) -> StageMemory:
+    known = startup.coefficients
+    activation = activation_peak(startup, weights)
+    graphs = graph_memory(startup, weights)
+    non_torch, origin = non_torch_memory(startup)
+    total = weights.total_bytes
+    weights_band = Band(
+        math.floor(total * known.weights_low_ratio),
+        total,
+        math.ceil(total * known.weights_high_ratio),
+    )
+    budget = Budget(
+        weights=weights_band,
+        activation=activation.band,
+        sampler_bytes=activation.sampler_bytes,
+        non_torch=non_torch,
+        graphs=graphs.band,
+        context=known.context,
+        has_experts=any(layer.experts is not None for layer in weights.layers),
+        pool=_pool(startup, (weights_band, activation.band, non_torch), graphs.band),
+    )
+    layout = kv_layout(startup.model, startup.flags, startup.engine, stage=stage)
+    return StageMemory(weights, activation, graphs, non_torch, origin, layout, budget)
+
+
+def _pool(startup: Startup, terms: tuple[Band, ...], graphs: Band) -> Band:
+    """Return what is left for the KV cache; errors of the terms add in quadrature."""
+    fixed = startup.flags.kv_cache_memory_bytes
+    if fixed is not None:
+        return Band.exact(fixed)
+    counted = (*terms, graphs) if startup.engine.graphs_in_budget else terms
+    return remainder(startup.requested_bytes, counted)
+
+
+def remainder(whole: int, terms: tuple[Band, ...]) -> Band:
+    """Return *whole* minus *terms*, whose errors are independent."""
+    expected = whole - sum(term.expected for term in terms)
+    below = math.hypot(*(term.high - term.expected for term in terms))
+    above = math.hypot(*(term.expected - term.low for term in terms))
+    return Band(expected - math.ceil(below), expected, expected + math.ceil(above))
+
+
+def _kv_pool(startup: Startup, stage: StageMemory) -> KvPool:
+    layout, pool = stage.layout, stage.budget.pool
+    length, engine = startup.flags.max_model_len, startup.engine
+    blocks = Band(
+        *(layout.blocks(pool_bytes) for pool_bytes in (pool.low, pool.expected, pool.high))
+    )
+    tokens = (
+        tokens_logged(layout, count, length, engine)
+        for count in (blocks.low, blocks.expected, blocks.high)
+    )
+    return KvPool(
+        size_bytes=pool,
+        bytes_per_token=bytes_per_token(startup.model, startup.flags, engine),
+        blocks=blocks,
+        tokens=Band(*tokens),
+        full_length_requests=max_concurrency(layout, blocks.expected, length, engine),
+    )
+
+
+def _terms(startup: Startup, stage: StageMemory) -> tuple[MemoryTerm, ...]:
+    budget, source = stage.budget, startup.coefficients.source.text
+    in_budget = startup.engine.graphs_in_budget and startup.flags.kv_cache_memory_bytes is None
+    terms = [
+        MemoryTerm(
+            name="weights",
+            size_bytes=budget.weights,
+            formula=_weights_formula(stage.weights),
+            source="vllm/model_executor/layers: how each linear layer is split and stored",
+        ),
+        MemoryTerm(
+            name="activation",
+            size_bytes=budget.activation,
+            formula=stage.activation.formula,
+            source=f"vllm/v1/worker/gpu_model_runner.py profile_run; {source}",
+        ),
+        MemoryTerm(
+            name="non-torch",
+            size_bytes=budget.non_torch,
+            formula=stage.non_torch_origin,
+            source=source,
+        ),
+        MemoryTerm(
+            name="cuda graphs",
+            size_bytes=budget.graphs,
+            formula=stage.graphs.formula,
+            source=source,
+            in_budget=in_budget,
+        ),
+        MemoryTerm(
+            name="cuda context",
+            size_bytes=budget.context,
+            formula="taken when CUDA starts, before vLLM reads the free memory",
+            source=source,
+            in_budget=False,
+        ),
+    ]
+    if startup.neighbours_bytes:
+        terms.append(_neighbours_term(startup))
+    terms.append(_pool_term(startup, stage))
+    terms.append(_unused_term(startup, terms))
+    return tuple(terms)
+
+
+def _weights_formula(weights: StageWeights) -> str:
+    each = weights.parameter_bytes / weights.parameters if weights.parameters else 0
+    extra = f" + {weights.extra_bytes} B rotary cache and copies" if weights.extra_bytes else ""
+    return f"{weights.parameters} parameters x {each:.4g} B{extra}"
+
+
+def _neighbours_term(startup: Startup) -> MemoryTerm:
+    return MemoryTerm(
+        name="neighbours",
+        size_bytes=Band.exact(startup.neighbours_bytes),
+        formula="held by other processes on the device",
+        source="given",
+        in_budget=False,
+    )
+
+
+def _pool_term(startup: Startup, stage: StageMemory) -> MemoryTerm:
+    flags, layout = startup.flags, stage.layout
+    formula = (
+        f"given: {flags.kv_cache_memory_bytes} B"
+        if flags.kv_cache_memory_bytes is not None
+        else f"ceil({startup.device.memory_bytes} B x {flags.gpu_memory_utilization:g})"
+        f" = {startup.requested_bytes} B, less the terms above that count"
+    )
+    each = " + ".join(
+        f"{group.layers} {group.page.kind} layers x {group.block_tokens} tokens"
+        for group in layout.groups[:4]
+    )
+    return MemoryTerm(
+        name="kv cache",
+        size_bytes=stage.budget.pool,
+        formula=f"{formula}; blocks of {layout.block_bytes} B ({each or 'no attention layers'})",
+        source="vllm/v1/worker/gpu_worker.py determine_available_memory",
+    )
+
+
+def _unused_term(startup: Startup, terms: list[MemoryTerm]) -> MemoryTerm:
+    """What the other terms leave; may be negative, and the verdict then says when it fails."""
+    whole = startup.device.memory_bytes
+    outside = tuple(term.size_bytes for term in terms if not term.in_budget)
+    if startup.flags.kv_cache_memory_bytes is not None:
+        band = remainder(whole, tuple(term.size_bytes for term in terms))
+    else:
+        band = remainder(whole - startup.requested_bytes, outside)
+    beyond = format_gib(whole - startup.requested_bytes)
+    return MemoryTerm(
+        name="unused",
+        size_bytes=band,
+        formula=f"{beyond} lie beyond gpu-memory-utilization, less what is taken there",
+        source="vllm/v1/worker/utils.py request_memory",
+        in_budget=False,
+    )

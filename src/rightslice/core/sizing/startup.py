@@ -1,0 +1,41 @@
+"""One start-up of a server: what every memory term is computed from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rightslice.core.catalog.device import Device
+from rightslice.core.catalog.engine import EngineRelease
+from rightslice.core.catalog.model import Model
+from rightslice.core.sizing.coefficients import MemoryCoefficients
+from rightslice.core.sizing.result import EffectiveFlags
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Startup:
+    """A model on a device, under one release, with every flag resolved."""
+
+    model: Model
+    device: Device
+    engine: EngineRelease
+    coefficients: MemoryCoefficients
+    flags: EffectiveFlags
+    quantization: str | None
+    """Run-time quantization asked for."""
+    neighbours_bytes: int
+
+    @property
+    def requested_bytes(self) -> int:
+        """What vLLM takes for itself: total memory times utilization, rounded up."""
+        exact = self.device.memory_bytes * self.flags.gpu_memory_utilization
+        return -int(-exact // 1)
+
+    @property
+    def dtype_bytes(self) -> int:
+        """Bytes of one unquantized value."""
+        return 4 if self.flags.dtype == "float32" else 2
+
+    @property
+    def sampling_rows(self) -> int:
+        """Sequences that the profile run samples for."""
+        return min(self.flags.max_num_seqs, self.flags.max_num_batched_tokens)

@@ -70,7 +70,7 @@ class Capacity:
     sequences_low: int
     """At the low end of the pool's 90 % band."""
     limit: str
-    """``KV cache`` or ``max-num-seqs``."""
+    """``KV cache``, ``max-num-seqs``, ``max-model-len`` or, when nothing starts, ``memory``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +148,9 @@ class PerfConstants:
     prefill_ratio: float
     """Time of prefill over FLOPs / peak."""
     all_reduce_seconds: float
-    """Latency of one all-reduce."""
+    """Latency of one all-reduce over NVLink."""
+    all_reduce_pcie_seconds: float
+    """The same where GPUs of a node meet over PCIe."""
     host_seconds_per_sequence: float
     """Host work a step for every running sequence (sampling, detokenising, scheduling)."""
     ttft_seconds: float
@@ -159,4 +161,8 @@ class PerfConstants:
     """Further spread on a slice, where nothing was measured on whole cards of that host."""
     log_sd_shared: float
     """Further spread under MPS and time-slicing, unmeasured."""
+    log_sd_new_gpu: float
+    """Further spread on a board that is not among those fitted."""
+    fitted_gpus: tuple[str, ...]
+    """Boards with rows in the fit."""
     source: str

@@ -1,0 +1,52 @@
+"""How sure a prediction is: the spread of log error by what the device has in common with the data.
+
+The spread of whole cards is that of rows left out of the fit, pair of model and GPU by pair. On a
+MIG slice, under MPS or time-slicing and on boards without a row it is wider; independent causes
+add as squares.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from rightslice.core.catalog.device import Device
+from rightslice.core.catalog.estimate import Estimate
+from rightslice.core.catalog.share import MigSlice, MpsShare, TimeSlice
+from rightslice.core.perf.operation import Spread
+from rightslice.core.perf.result import Latency, PerfConstants
+
+
+class Doubt(NamedTuple):
+    """Log-scale standard deviations of the error of each latency."""
+
+    tpot: float
+    ttft: float
+
+
+def doubt_on(device: Device, constants: PerfConstants) -> Doubt:
+    """Return how far predictions on *device* are likely to be off."""
+    further = 0.0
+    match device.share:
+        case MigSlice():
+            further = constants.log_sd_slice
+        case MpsShare() | TimeSlice():
+            further = constants.log_sd_shared
+        case _:
+            pass
+    if device.gpu_name not in constants.fitted_gpus:
+        further = math.hypot(further, constants.log_sd_new_gpu)
+    return Doubt(
+        math.hypot(constants.log_sd_tpot, further), math.hypot(constants.log_sd_ttft, further)
+    )
+
+
+def with_band(spread: Spread, log_sd: float) -> Latency:
+    """Return a latency whose every figure carries the same relative doubt."""
+    return Latency(
+        mean=Estimate(spread.mean, log_sd),
+        p50=Estimate(spread.p50, log_sd),
+        p90=Estimate(spread.p90, log_sd),
+        p95=Estimate(spread.p95, log_sd),
+        p99=Estimate(spread.p99, log_sd),
+    )

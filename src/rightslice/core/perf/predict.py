@@ -1,0 +1,252 @@
+"""Latency, throughput and the load that is held, for one sized server and one traffic.
+
+Physics in `roofline`, closed loop in `batching`, open loop in `queueing`; this module puts bands
+on them. A server slower by a factor f at rate L does f times as long what it does at rate L f, so
+doubt about the server's speed is carried through queues by slowing the server, not by stretching
+the answer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from rightslice.core.catalog.estimate import Estimate, check_confidence, normal_quantile
+from rightslice.core.catalog.traffic import ClosedLoop, OpenLoop, Slo, Traffic
+from rightslice.core.perf.bands import Doubt, doubt_on, with_band
+from rightslice.core.perf.batching import closed_loop
+from rightslice.core.perf.capacity import capacity_at, capacity_of
+from rightslice.core.perf.knee import knee_of
+from rightslice.core.perf.operation import QUANTILES, Operation, Spread, end_to_end
+from rightslice.core.perf.queueing import STABLE_UTILIZATION, largest_stable_rate, open_loop
+from rightslice.core.perf.result import (
+    Bound,
+    Capacity,
+    Curve,
+    CurvePoint,
+    PerfConstants,
+    Prediction,
+    StepTerm,
+)
+from rightslice.core.perf.roofline import PREFILL_TERM, Step, bound_of, step_of, terms_of
+from rightslice.core.sizing.result import Sizing
+
+_WIDEST: Final = math.log(10)
+"""Largest log-scale doubt stated: beyond a factor of ten either way a band says nothing more."""
+_RATE_STEPS: Final = 14
+"""Halvings of the rate's interval: 1/16,384 of the largest stable rate."""
+
+
+def predict(sizing: Sizing, traffic: Traffic, *, constants: PerfConstants) -> Prediction:
+    """Return latency, throughput and the parts of a step, in steady state.
+
+    A server that does not start, or cannot settle under the rate, has infinite latencies.
+
+    Raises:
+        InputError: when the device's bandwidth, FLOP/s or (for several GPUs) link is unknown.
+    """
+    step = step_of(sizing, traffic, constants)
+    places = capacity_of(sizing, traffic)
+    state = _state(step, traffic, places.sequences)
+    doubt = _doubt(step, traffic, places.sequences, doubt_on(sizing.device, constants))
+    served = state.running > 0
+    terms = _terms(step, state) if served else ()
+    lengths = traffic.output
+    whole = end_to_end(
+        state.ttft, state.tpot, (lengths.mean, tuple(lengths.percentile(q) for q in QUANTILES))
+    )
+    throughput_doubt = doubt.tpot if isinstance(traffic.load, ClosedLoop) else 0.0
+    rate = Estimate(state.requests_per_second, throughput_doubt if served else 0.0)
+    return Prediction(
+        traffic=traffic,
+        running=state.running,
+        waiting=state.waiting,
+        tpot=with_band(state.tpot, doubt.tpot),
+        ttft=with_band(state.ttft, doubt.ttft),
+        end_to_end=with_band(whole, max(doubt)),
+        output_tokens_per_second=rate.scaled(lengths.mean),
+        requests_per_second=rate,
+        capacity=places,
+        utilization=state.utilization,
+        bound=bound_of(terms) if served else Bound.MEMORY_BANDWIDTH,
+        terms=terms,
+    )
+
+
+def _terms(step: Step, state: Operation) -> tuple[StepTerm, ...]:
+    """Return the parts of the mean TPOT; what a varying batch adds falls on all but the prompts."""
+    terms = terms_of(step, max(state.running, 1.0), state.prefill_per_token)
+    own = sum(term.seconds for term in terms) - state.prefill_per_token
+    factor = (state.tpot.mean - state.prefill_per_token) / own
+    return tuple(
+        term if term.name == PREFILL_TERM else replace(term, seconds=term.seconds * factor)
+        for term in terms
+    )
+
+
+def capacity(sizing: Sizing, traffic: Traffic) -> Capacity:
+    """Return how many sequences of *traffic* run at once without queueing, and what limits them."""
+    return capacity_of(sizing, traffic)
+
+
+def curve(
+    sizing: Sizing,
+    traffic: Traffic,
+    *,
+    constants: PerfConstants,
+    points: Sequence[int] | None = None,
+) -> Curve:
+    """Return latency and throughput over concurrency, with the knee.
+
+    Args:
+        sizing: the server.
+        traffic: its request lengths; a closed loop's own concurrency becomes a point.
+        constants: of the engine's era.
+        points: concurrencies; by default 1, 2, 4 ... to the capacity and one beyond it.
+
+    Raises:
+        InputError: when the device's bandwidth, FLOP/s or (for several GPUs) link is unknown.
+    """
+    step = step_of(sizing, traffic, constants)
+    places = capacity_of(sizing, traffic)
+    doubt = doubt_on(sizing.device, constants)
+    chosen = set(points) if points is not None else set(_doublings(places.sequences))
+    if isinstance(traffic.load, ClosedLoop):
+        chosen.add(traffic.load.concurrency)
+    return Curve(
+        sizing=sizing,
+        points=tuple(
+            _curve_point(
+                closed_loop(step, traffic, clients, places.sequences), clients, traffic, doubt
+            )
+            for clients in sorted(chosen)
+            if places.sequences > 0
+        ),
+        knee=knee_of(step, traffic, places),
+    )
+
+
+def _doublings(most: int) -> list[int]:
+    points = [1]
+    while points[-1] < most:
+        points.append(min(points[-1] * 2, most))
+    return [*points, 2 * points[-1]]
+
+
+def _curve_point(state: Operation, clients: int, traffic: Traffic, doubt: Doubt) -> CurvePoint:
+    return CurvePoint(
+        concurrency=clients,
+        tpot=Estimate(state.tpot.mean, doubt.tpot),
+        ttft_p95=Estimate(state.ttft.p95, doubt.ttft),
+        output_tokens_per_second=Estimate(
+            state.requests_per_second * traffic.output.mean, doubt.tpot
+        ),
+        held=state.waiting == 0,
+    )
+
+
+def largest_load(
+    sizing: Sizing, traffic: Traffic, slo: Slo, *, constants: PerfConstants, confidence: float
+) -> float:
+    """Return the largest load of *traffic*'s kind that is held within *slo*; 0 when none is.
+
+    Concurrency (whole) for a closed loop, requests a second for an open one. Held means: C
+    sequences fit the KV pool, ``max-num-seqs`` and ``max-model-len`` at once, and the SLO is met at
+    that batch; or the rate stays within 85 % of the largest stable one and the SLO is met at its
+    percentile. Both with probability *confidence*. Queueing for a place never counts as holding.
+
+    Raises:
+        InputError: when a figure of the device is unknown, or *confidence* is out of range.
+    """
+    doubt = doubt_on(sizing.device, constants)
+    ask = _Ask(slo=slo, doubt=doubt, confidence=check_confidence(confidence))
+    places = capacity_at(capacity_of(sizing, traffic), confidence)
+    step = step_of(sizing, traffic, constants)
+    if places < 1:
+        return 0.0
+    if isinstance(traffic.load, ClosedLoop):
+        return float(_largest_batch(step, traffic, places, ask))
+    return _largest_rate(step, traffic, places, ask)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ask:
+    """What must be met, and how surely."""
+
+    slo: Slo
+    doubt: Doubt
+    confidence: float
+
+    def factor(self, log_sd: float) -> float:
+        """Return the slowdown that the truth stays below with the confidence asked for."""
+        return math.exp(normal_quantile(self.confidence) * log_sd)
+
+    def is_met(self, tpot: Spread, ttft: Spread, *, slowed: bool) -> bool:
+        """Whether latencies keep the SLO; *slowed* ones carry the doubt about speed already."""
+        slo, doubt = self.slo, self.doubt
+        if slo.tpot_seconds is not None:
+            factor = 1.0 if slowed else self.factor(doubt.tpot)
+            if with_band(tpot, 0.0).at(slo.tpot_percentile).expected * factor > slo.tpot_seconds:
+                return False
+        if slo.ttft_seconds is None:
+            return True
+        rest = math.sqrt(max(doubt.ttft**2 - doubt.tpot**2, 0.0)) if slowed else doubt.ttft
+        waited = with_band(ttft, 0.0).at(slo.ttft_percentile).expected * self.factor(rest)
+        return waited <= slo.ttft_seconds
+
+
+def _largest_batch(step: Step, traffic: Traffic, places: int, ask: _Ask) -> int:
+    low, high = 0, places
+    while low < high:
+        middle = (low + high + 1) // 2
+        state = closed_loop(step, traffic, middle, places)
+        if ask.is_met(state.tpot, state.ttft, slowed=False):
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _largest_rate(step: Step, traffic: Traffic, places: int, ask: _Ask) -> float:
+    slow = step.slowed(ask.factor(ask.doubt.tpot))
+    low, high = 0.0, STABLE_UTILIZATION * largest_stable_rate(slow, traffic, places)
+    rate = high
+    for _ in range(_RATE_STEPS):
+        state = open_loop(slow, traffic, rate, places)
+        stable = state.utilization <= STABLE_UTILIZATION * (1 + 1e-9)
+        if stable and ask.is_met(state.tpot, state.ttft, slowed=True):
+            low = rate
+        else:
+            high = rate
+        if low == high:
+            break
+        rate = (low + high) / 2
+    return low
+
+
+def _state(step: Step, traffic: Traffic, places: int) -> Operation:
+    match traffic.load:
+        case ClosedLoop(concurrency=clients):
+            return closed_loop(step, traffic, clients, places)
+        case OpenLoop(requests_per_second=rate):
+            return open_loop(step, traffic, rate, places)
+
+
+def _doubt(step: Step, traffic: Traffic, places: int, doubt: Doubt) -> Doubt:
+    """Return the doubt about latencies: in an open loop, queues amplify that about the speed."""
+    if isinstance(traffic.load, ClosedLoop):
+        return doubt
+    now = _state(step, traffic, places)
+    slow = _state(step.slowed(math.exp(doubt.tpot)), traffic, places)
+    tpot = _log_ratio(slow.tpot.mean, now.tpot.mean)
+    ttft = _log_ratio(slow.ttft.mean, now.ttft.mean)
+    further = max(ttft - doubt.tpot, 0.0)
+    return Doubt(max(tpot, doubt.tpot), min(math.hypot(doubt.ttft, further), _WIDEST))
+
+
+def _log_ratio(slow: float, now: float) -> float:
+    if not math.isfinite(now):
+        return 0.0
+    return min(math.log(slow / now), _WIDEST) if math.isfinite(slow) else _WIDEST

@@ -1,0 +1,315 @@
+"""Time of one engine step on one device: a roofline with fitted ratios, itemised.
+
+    step(n) = o L + h n + allreduce
+              + [ (k_w W(n) / BW + k_kv KV n / BW)^2 + (k_c FLOPs n / peak)^2 ]^(1/2)
+
+n sequences decode; a prompt adds prefill = k_pf FLOPs(prompt) / peak to the step that it joins.
+BW and peak are the device's (a slice's by its memory slots and SMs); o L and h, the host's part,
+do not shrink with the slice. The exponent 2 (how sharply memory and compute bounds meet) is not
+identifiable from serving data: 1, 2 and 4 fit equally well. Roofline: Williams, Waterman and
+Patterson 2009, doi:10.1145/1498765.1498785.
+
+Pipeline parallelism: a batch runs in as many micro-batches as there are stages, each of which
+passes the whole model, so a token takes the time of step(n / stages) over all layers.
+
+Known gaps: prefill never hides under the memory-bound part of a step; clocks are the vendor's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from rightslice.core.catalog.device import Device
+from rightslice.core.catalog.gpu import LinkKind, MatmulDtype
+from rightslice.core.catalog.share import TimeSlice
+from rightslice.core.catalog.traffic import Traffic
+from rightslice.core.perf.result import Bound, PerfConstants, StepTerm
+from rightslice.core.perf.shapes import context_tokens, prompt_pairs
+from rightslice.core.perf.work import Flops, ServedAs, Work, work_of
+from rightslice.core.sizing.kv_cache import kv_value_bytes
+from rightslice.core.sizing.result import Sizing
+from rightslice.errors import InputError
+
+_SUMMED_DIRECTIONS: Final = 2
+"""Vendors state links as the sum of both directions; a ring sends in one."""
+PREFILL_TERM: Final = "prefill of other requests"
+_SMALLEST_CHUNK: Final = 16.0
+"""A block: what a crowded step still leaves for prompts, so that they advance at all."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """A server's step times under one kind of request; all times in seconds."""
+
+    overhead: float
+    host_per_sequence: float
+    weights: float
+    """Streaming of what every step reads."""
+    experts: tuple[tuple[float, float], ...]
+    """Streaming of all routed experts, and the share of them that a token leaves untouched."""
+    memory_per_sequence: float
+    """Keys, values and states."""
+    compute_per_sequence: float
+    all_reduce: float
+    all_reduce_per_sequence: float
+    prefill: float
+    """What the mean prompt adds to the steps it joins."""
+    prompt_tokens: float
+    """Prompt tokens that must be computed, in the mean."""
+    chunk_tokens: int
+    """Tokens that one step may compute (``max-num-batched-tokens``)."""
+    stages: int
+    first_token: float
+    """Constant part of the time to first token."""
+
+    def seconds(self, sequences: float) -> float:
+        """Return the time of a step in which *sequences* decode and no prompt is computed."""
+        n = max(sequences / self.stages, 1.0) if self.stages > 1 else sequences
+        memory = self.weights + self.memory_per_sequence * n
+        for size, untouched in self.experts:
+            memory += size * (1.0 - untouched**n)
+        compute = self.compute_per_sequence * n
+        return (
+            self.overhead
+            + self.host_per_sequence * n
+            + math.sqrt(memory * memory + compute * compute)
+            + self.all_reduce
+            + self.all_reduce_per_sequence * n
+        )
+
+    def steps_per_prompt(self, sequences: float) -> int:
+        """Return over how many steps the mean prompt is spread beside *sequences* that decode."""
+        return max(1, math.ceil(self.prompt_tokens / self._budget(sequences)))
+
+    def step_share(self, sequences: float) -> float:
+        """Return the steps that one prompt keeps from the next one: below 1 where they share."""
+        load = self.prompt_tokens / self._budget(sequences)
+        return load if load <= 1 else float(math.ceil(load))
+
+    def _budget(self, sequences: float) -> float:
+        """Prompt tokens a step can take: decoding sequences come first, a token each."""
+        return max(self.chunk_tokens - sequences, _SMALLEST_CHUNK)
+
+    def slowed(self, factor: float) -> Step:
+        """Return the same server with every time *factor* times as long."""
+        return Step(
+            overhead=self.overhead * factor,
+            host_per_sequence=self.host_per_sequence * factor,
+            weights=self.weights * factor,
+            experts=tuple((size * factor, untouched) for size, untouched in self.experts),
+            memory_per_sequence=self.memory_per_sequence * factor,
+            compute_per_sequence=self.compute_per_sequence * factor,
+            all_reduce=self.all_reduce * factor,
+            all_reduce_per_sequence=self.all_reduce_per_sequence * factor,
+            prefill=self.prefill * factor,
+            prompt_tokens=self.prompt_tokens,
+            chunk_tokens=self.chunk_tokens,
+            stages=self.stages,
+            first_token=self.first_token * factor,
+        )
+
+
+def step_of(sizing: Sizing, traffic: Traffic, constants: PerfConstants) -> Step:
+    """Return the step times of a sized server under *traffic*.
+
+    Raises:
+        InputError: when the device's bandwidth, FLOP/s or (for several GPUs) link is unknown.
+    """
+    flags = sizing.flags
+    served = ServedAs(
+        tensor_parallel=flags.tensor_parallel,
+        kv_bytes_per_value=kv_value_bytes(flags),
+        quantization=sizing.server.quantization,
+    )
+    return step_on(
+        sizing.device,
+        served,
+        traffic,
+        constants,
+        Schedule(
+            work=work_of(sizing.model, served),
+            chunk_tokens=flags.max_num_batched_tokens,
+            stages=flags.pipeline_parallel,
+            is_eager=flags.enforce_eager,
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """The work, and how the engine cuts it into steps."""
+
+    work: Work
+    chunk_tokens: int
+    stages: int = 1
+    is_eager: bool = False
+
+
+def step_on(
+    device: Device,
+    served: ServedAs,
+    traffic: Traffic,
+    constants: PerfConstants,
+    schedule: Schedule,
+) -> Step:
+    """Return the step times of *schedule* on *device*.
+
+    Raises:
+        InputError: when the device's bandwidth, FLOP/s or (for several GPUs) link is unknown.
+    """
+    work = schedule.work
+    bandwidth = _bandwidth(device)
+    inputs, outputs = traffic.input, traffic.output
+    contexts = [
+        (part, context_tokens(inputs, outputs, part.window_tokens)) for part in work.contexts
+    ]
+    kv_bytes = sum(part.bytes_per_token * tokens for part, tokens in contexts)
+    attention_flops = sum(part.flops_per_token * tokens for part, tokens in contexts)
+    prompt_tokens = inputs.mean * (1 - traffic.prefix_hit_ratio)
+    pair_flops = sum(
+        part.prompt_flops_per_pair
+        * prompt_pairs(inputs, traffic.prefix_hit_ratio, part.window_tokens)
+        for part in work.contexts
+    )
+    wide = peak(device, MatmulDtype.FP16)
+    latency, per_token = _all_reduce(device, work, served, constants)
+    turns = device.share.replicas if isinstance(device.share, TimeSlice) else 1
+    eager = constants.eager_factor if schedule.is_eager else 1.0
+    return Step(
+        overhead=constants.overhead_seconds_per_layer * work.layers * eager * turns,
+        host_per_sequence=constants.host_seconds_per_sequence,
+        weights=constants.weight_ratio * work.weight_bytes / bandwidth,
+        experts=tuple(
+            (constants.weight_ratio * part.size_bytes / bandwidth, 1 - part.share_per_token)
+            for part in work.experts
+        ),
+        memory_per_sequence=constants.kv_ratio * (kv_bytes + work.state_bytes) / bandwidth,
+        compute_per_sequence=constants.compute_ratio
+        * (_seconds(work.flops_per_token, device) + attention_flops / wide),
+        all_reduce=latency,
+        all_reduce_per_sequence=per_token,
+        prefill=constants.prefill_ratio
+        * (prompt_tokens * _seconds(work.prompt_flops_per_token, device) + pair_flops / wide)
+        + per_token * prompt_tokens,
+        prompt_tokens=max(prompt_tokens, 1.0),
+        chunk_tokens=schedule.chunk_tokens,
+        stages=schedule.stages,
+        first_token=constants.ttft_seconds,
+    )
+
+
+def _bandwidth(device: Device) -> float:
+    if device.bandwidth_bytes_per_second is None:
+        raise InputError(
+            f"the memory bandwidth of {device.label} is not known, so nothing can be predicted"
+            " on it; choose a GPU or profile whose bandwidth `rightslice catalog gpus` shows"
+        )
+    return device.bandwidth_bytes_per_second
+
+
+def peak(device: Device, dtype: MatmulDtype) -> float:
+    """Return the FLOP/s at which *device* multiplies *dtype*; 16 bit where it lacks the format.
+
+    A format that the board has no tensor cores for is widened by weight-only kernels (Marlin).
+
+    Raises:
+        InputError: when the 16-bit figure is unknown too.
+    """
+    flops: Mapping[MatmulDtype, float] = device.flops
+    rate = flops.get(dtype) or flops.get(MatmulDtype.FP16)
+    if rate is None:
+        raise InputError(
+            f"the FP16 FLOP/s of {device.label} are not known, so nothing can be predicted on it;"
+            " choose a GPU or profile whose FLOP/s and SMs `rightslice catalog gpus` shows"
+        )
+    return rate
+
+
+def _seconds(flops: Flops, device: Device) -> float:
+    return sum(operations / peak(device, dtype) for dtype, operations in flops)
+
+
+def _all_reduce(
+    device: Device, work: Work, served: ServedAs, constants: PerfConstants
+) -> tuple[float, float]:
+    """Return seconds a step, and seconds a token of the step."""
+    if served.tensor_parallel == 1:
+        return 0.0, 0.0
+    link = device.gpu.link_bytes_per_second
+    if link is None:
+        raise InputError(
+            f"the bandwidth between {device.gpu_name} boards is not known, so tensor-parallel-size"
+            f" {served.tensor_parallel} cannot be predicted on it; use tensor-parallel-size 1"
+        )
+    has_nvlink = device.gpu.link is LinkKind.NVLINK
+    latency = constants.all_reduce_seconds if has_nvlink else constants.all_reduce_pcie_seconds
+    return work.all_reduces * latency, work.all_reduce_bytes / (link / _SUMMED_DIRECTIONS)
+
+
+def terms_of(step: Step, sequences: float, prefill_per_token: float) -> tuple[StepTerm, ...]:
+    """Return the parts of the mean TPOT at a batch of *sequences*; they sum to it.
+
+    The soft corner makes memory and compute take less than their sum: its square is divided
+    between them in proportion to their squares, memory's part by bytes.
+    """
+    n = max(sequences / step.stages, 1.0) if step.stages > 1 else sequences
+    experts = sum(size * (1.0 - untouched**n) for size, untouched in step.experts)
+    weights = step.weights + experts
+    cache = step.memory_per_sequence * n
+    compute = step.compute_per_sequence * n
+    memory = weights + cache
+    corner = math.hypot(memory, compute)
+    memory_part = memory * memory / corner if corner else 0.0
+    return (
+        StepTerm(
+            name="weights",
+            seconds=memory_part * weights / memory if memory else 0.0,
+            formula="weight bytes a step / bandwidth, times a fitted ratio",
+        ),
+        StepTerm(
+            name="kv cache",
+            seconds=memory_part * cache / memory if memory else 0.0,
+            formula="context bytes of all sequences / bandwidth, times a fitted ratio",
+        ),
+        StepTerm(
+            name="compute",
+            seconds=compute * compute / corner if corner else 0.0,
+            formula="operations of all sequences / peak FLOP/s, times a fitted ratio",
+        ),
+        StepTerm(
+            name=PREFILL_TERM,
+            seconds=prefill_per_token,
+            formula="prompts that others start while one token is made",
+        ),
+        StepTerm(
+            name="overhead",
+            seconds=step.overhead + step.host_per_sequence * n,
+            formula="fitted seconds a layer and a sequence; the same on a slice",
+        ),
+        StepTerm(
+            name="all-reduce",
+            seconds=step.all_reduce + step.all_reduce_per_sequence * n,
+            formula="two a layer: fitted latency + bytes / link",
+        ),
+    )
+
+
+_BOUNDS: Final = {
+    "weights": Bound.MEMORY_BANDWIDTH,
+    "kv cache": Bound.MEMORY_BANDWIDTH,
+    "compute": Bound.COMPUTE,
+    PREFILL_TERM: Bound.PREFILL,
+    "overhead": Bound.OVERHEAD,
+    "all-reduce": Bound.ALL_REDUCE,
+}
+
+
+def bound_of(terms: tuple[StepTerm, ...]) -> Bound:
+    """Return what most of the time per output token waits for."""
+    sums: dict[Bound, float] = dict.fromkeys(Bound, 0.0)
+    for term in terms:
+        sums[_BOUNDS[term.name]] += term.seconds
+    return max(sums, key=lambda bound: sums[bound])

@@ -1,0 +1,231 @@
+"""From a slot plan to concrete cards: which node, which card, which start slot, whose.
+
+Nodes are filled one after another, in the order given, so that whole nodes stay empty. Groups of
+whole cards come first, largest first (exact when the sizes divide each other and the nodes),
+else by the plan's own node fillings. Replicas of one workload are spread over cards and nodes
+among the slots that the plan opened; spreading never opens a further card. Start slots are those
+that mig-parted's counts yield on an empty card (`driver.parted_layout`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rightslice.core.catalog.mig import MigGrid, Placement, ProfileName
+from rightslice.core.packing.demand import (
+    SHARED,
+    WHOLE,
+    CardLayout,
+    Choice,
+    Pool,
+    PoolMode,
+    PoolPlan,
+    Seat,
+    SlotPlan,
+)
+from rightslice.core.packing.driver import parted_layout
+from rightslice.core.packing.refusal import per_card
+
+_Slots = tuple[tuple[str, int], ...]
+
+_UNCUT = ""
+"""A node of a uniform pool that the plan leaves alone."""
+
+
+@dataclass
+class _Card:
+    """A card while it is being filled."""
+
+    node: str
+    index: int
+    slots: _Slots = ()
+    cut: str | None = None
+    """The node's one profile (mode UNIFORM)."""
+    holders: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    whole: str | None = None
+
+    @property
+    def is_free(self) -> bool:
+        return not self.slots and self.whole is None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """A demand's slots in one pool."""
+
+    key: str
+    choice: Choice
+
+
+def place(pools: Sequence[Pool], plan: SlotPlan) -> tuple[CardLayout, ...]:
+    """Return every card of *pools* with what it holds, by pool, node and card number.
+
+    Every slot of the plan gets exactly one seat; the cards with a held seat are as many as
+    ``plan.cards_in_use``.
+    """
+    layouts: list[CardLayout] = []
+    for pool in pools:
+        cards = {
+            node.name: [_Card(node.name, index) for index in range(node.cards)]
+            for node in pool.nodes
+        }
+        pool_plan = plan.pools.get(pool.name)
+        if pool_plan is not None:
+            asked = [
+                _Asked(key=key, choice=choice)
+                for key, choice in sorted(plan.chosen.items())
+                if choice is not None and choice.pool == pool.name
+            ]
+            _fill(pool, cards, pool_plan, asked)
+        layouts += [_finished(pool, card) for node in cards.values() for card in node]
+    return tuple(layouts)
+
+
+def _fill(
+    pool: Pool, nodes: Mapping[str, list[_Card]], plan: PoolPlan, asked: Sequence[_Asked]
+) -> None:
+    if pool.mode is PoolMode.UNIFORM:
+        _cut_nodes(nodes, plan)
+    whole = [ask for ask in asked if ask.choice.slot == WHOLE]
+    _place_groups(nodes, plan, whole)
+    for ask in whole:
+        if ask.choice.same_node == 1:
+            _spread_whole(nodes, ask)
+    for slots, count in Counter(card for card in plan.cards if WHOLE not in dict(card)).items():
+        free = [card for card in _by_use(nodes) if card.is_free and _may_hold(card, slots)]
+        assert len(free) >= count, "the plan uses more cards than the pool has"
+        for card in free[:count]:
+            card.slots = slots
+    cut = [ask for ask in asked if ask.choice.slot != WHOLE]
+    for ask in sorted(cut, key=lambda ask: (-ask.choice.slots_needed, ask.key)):
+        _spread_slots(nodes, ask)
+
+
+def _may_hold(card: _Card, slots: _Slots) -> bool:
+    return card.cut is None or card.cut == slots[0][0]
+
+
+def _by_use(nodes: Mapping[str, list[_Card]]) -> list[_Card]:
+    """Return the cards of nodes in use first, then of empty nodes, each in order."""
+    ordered = sorted(nodes.values(), key=lambda cards: all(card.is_free for card in cards))
+    return [card for cards in ordered for card in cards]
+
+
+def _cut_nodes(nodes: Mapping[str, list[_Card]], plan: PoolPlan) -> None:
+    left = {(cut.slot, cut.cards_per_node): cut.nodes for cut in plan.cuts}
+    for cards in nodes.values():
+        for card in cards:
+            card.cut = _UNCUT
+        for (slot, size), count in left.items():
+            if size == len(cards) and count:
+                left[slot, size] -= 1
+                for card in cards:
+                    card.cut = slot
+                break
+
+
+def _place_groups(
+    nodes: Mapping[str, list[_Card]], plan: PoolPlan, asked: Sequence[_Asked]
+) -> None:
+    groups = [
+        (ask.choice.same_node, ask.key)
+        for ask in asked
+        if ask.choice.same_node > 1
+        for _ in range(ask.choice.slots_needed // ask.choice.same_node)
+    ]
+    groups.sort(key=lambda group: (-group[0], group[1]))
+    sizes = [size for size, _ in groups]
+    free = {name: len(cards) for name, cards in nodes.items() if cards[0].cut in (None, WHOLE)}
+    homes = _first_fit(free, sizes) or _by_fillings(free, sizes, plan)
+    for (size, key), home in zip(groups, homes, strict=True):
+        for card in [card for card in nodes[home] if card.is_free][:size]:
+            card.whole = key
+
+
+def _first_fit(free: Mapping[str, int], sizes: Sequence[int]) -> list[str]:
+    """Return the first node with room for each group, or nothing when one finds none."""
+    left, homes = dict(free), []
+    for size in sizes:
+        home = next((name for name, cards in left.items() if cards >= size), None)
+        if home is None:
+            return []
+        left[home] -= size
+        homes.append(home)
+    return homes
+
+
+def _by_fillings(free: Mapping[str, int], sizes: Sequence[int], plan: PoolPlan) -> list[str]:
+    """Return a node for each group by the plan's fillings, which always suffice."""
+    offers: dict[int, list[str]] = defaultdict(list)
+    names: dict[int, list[str]] = defaultdict(list)
+    for name, cards in free.items():
+        names[cards].append(name)
+    for filling in plan.groups:
+        for _ in range(filling.nodes):
+            name = names[filling.cards_per_node].pop(0)
+            for size, count in filling.groups:
+                offers[size] += [name] * count
+    return [offers[size].pop(0) for size in sizes]
+
+
+def _spread_whole(nodes: Mapping[str, list[_Card]], ask: _Asked) -> None:
+    """Give single-card replicas the first free cards: a card each is spread enough."""
+    free = [card for card in _by_use(nodes) if card.is_free and card.cut in (None, WHOLE)]
+    assert len(free) >= ask.choice.slots_needed, "the plan uses more cards than the pool has"
+    for card in free[: ask.choice.slots_needed]:
+        card.whole = ask.key
+
+
+def _spread_slots(nodes: Mapping[str, list[_Card]], ask: _Asked) -> None:
+    slot = ask.choice.slot
+    cards = [card for card in _by_use(nodes) if dict(card.slots).get(slot, 0)]
+    on_node = Counter[str]()
+    for _ in range(ask.choice.slots_needed):
+        open_cards = [card for card in cards if len(card.holders[slot]) < dict(card.slots)[slot]]
+        card = min(open_cards, key=lambda c: (c.holders[slot].count(ask.key), on_node[c.node]))
+        card.holders[slot].append(ask.key)
+        on_node[card.node] += 1
+
+
+def _finished(pool: Pool, card: _Card) -> CardLayout:
+    seats: tuple[Seat, ...] = ()
+    certain = True
+    slots = dict(card.slots)
+    if card.whole is not None:
+        seats = (Seat(slot=WHOLE, demand=card.whole),)
+    elif pool.mode is PoolMode.SHARED:
+        held = card.holders[SHARED] if slots else []
+        empty = [None] * (pool.replicas - len(held))
+        seats = tuple(Seat(slot=SHARED, demand=key) for key in (*held, *empty)) if held else ()
+    else:
+        if card.cut not in (None, WHOLE, _UNCUT):
+            assert card.cut is not None
+            slots = {card.cut: per_card(pool, card.cut)}
+        if slots:
+            assert pool.grid is not None
+            seats, certain = _seats(pool.grid, slots, card.holders)
+    return CardLayout(
+        pool=pool.name, node=card.node, index=card.index, seats=seats, certain=certain
+    )
+
+
+def _seats(
+    grid: MigGrid, slots: Mapping[str, int], holders: Mapping[str, Sequence[str]]
+) -> tuple[tuple[Seat, ...], bool]:
+    """Return the card's slices by start slot, with their holders in that order."""
+    counts = {ProfileName(name): count for name, count in slots.items()}
+    reached = parted_layout(grid, counts)
+    assert reached is not None, f"mig-parted cannot make {slots} on {grid.name}"
+    waiting = {name: list(keys) for name, keys in holders.items()}
+
+    def holder(placement: Placement) -> str | None:
+        keys = waiting.get(placement.profile)
+        return keys.pop(0) if keys else None
+
+    seats = tuple(
+        Seat(slot=placement.profile, demand=holder(placement), placement=placement)
+        for placement in reached.layout
+    )
+    return seats, reached.certain

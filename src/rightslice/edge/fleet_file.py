@@ -211,6 +211,7 @@ class _FleetReader:
                 f"{path}.engine.version", self.context.catalog.engine, workload.engine.version
             ),
             "server": self.at(f"{path}.flags", _server, workload.flags),
+            "tensor_parallel": workload.flags.tensor_parallel_size,
             "traffic": self._traffic(workload, path),
             "slo": self._slo(workload.slo, f"{path}.slo"),
             "min_replicas": workload.replicas.min,

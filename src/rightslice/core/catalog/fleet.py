@@ -102,6 +102,9 @@ class Workload:
     model: Model
     engine: EngineRelease
     server: ServerConfig
+    """Flags as given; what is not given is chosen for the slice."""
+    tensor_parallel: int | None = None
+    """As given; None: chosen."""
     traffic: Traffic
     slo: Slo
     min_replicas: int = 1

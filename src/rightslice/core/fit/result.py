@@ -57,13 +57,16 @@ class Question:
     """What is to be served, and what counts as serving it."""
 
     __record__: ClassVar = (
-        "model", "engine_version", "server", "traffic", "slo", "min_replicas", "max_replicas",
-        "isolation", "confidence",
+        "model", "engine_version", "server", "tensor_parallel", "traffic", "slo",
+        "min_replicas", "max_replicas", "isolation", "confidence",
     )  # fmt: skip
 
     model: Model
     engine: EngineRelease
     server: ServerConfig
+    """Flags as given; what is not given is chosen for each offer."""
+    tensor_parallel: int | None = None
+    """As given; None: chosen."""
     traffic: Traffic
     slo: Slo
     min_replicas: int = 1
@@ -100,8 +103,6 @@ class Holds:
     """All replicas together."""
     headroom_ratio: float
     """Room to the nearest target: 0.25 says that a quarter of the tightest one is spare."""
-    spare_load_ratio: float
-    """Further load that the same replicas would hold, as a share of the load."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,52 @@
+"""Flags to try on an offer: what the owner gave stays, what is open is sized to the load.
+
+The first set that holds is taken, so a flag leaves vLLM's default only when it must. Order: vLLM's
+own defaults; ``max-num-seqs`` no larger than the load needs (the sampler's peak grows with it);
+``max-model-len`` no longer than the requests; smaller prefill chunks (the forward peak grows with
+``max-num-batched-tokens``). The flags that a plan writes out are always explicit, because inside
+a slice vLLM falls back to defaults of its own (vllm-project/vllm #55381).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from rightslice.core.catalog.server import ServerConfig
+from rightslice.core.catalog.traffic import ClosedLoop, Traffic
+
+_SHORTEST_CONTEXT: Final = 2048
+"""No context is cut below this: a load's odd longer request should still be served."""
+_SMALL_CHUNK: Final = 1024
+_OPEN_LOOP_SEQUENCES: Final = 128
+
+
+def variants(server: ServerConfig, traffic: Traffic, model_max_len: int) -> Iterator[ServerConfig]:
+    """Yield flag sets from vLLM's defaults to the leanest that still serves *traffic*."""
+    yield server
+    lean = server
+    if server.max_num_seqs is None:
+        lean = replace(lean, max_num_seqs=sequences_wanted(traffic))
+        yield lean
+    if server.max_model_len is None:
+        shortest = context_wanted(traffic)
+        if shortest < model_max_len:
+            lean = replace(lean, max_model_len=shortest)
+            yield lean
+    if server.max_num_batched_tokens is None:
+        chunk = max(_SMALL_CHUNK, lean.max_num_seqs or 0)
+        yield replace(lean, max_num_batched_tokens=chunk)
+
+
+def sequences_wanted(traffic: Traffic) -> int:
+    """Return a ``max-num-seqs`` with a quarter to spare over the load, in steps of eight."""
+    if isinstance(traffic.load, ClosedLoop):
+        return max(8, -(-(traffic.load.concurrency * 5) // 32) * 8)
+    return _OPEN_LOOP_SEQUENCES
+
+
+def context_wanted(traffic: Traffic) -> int:
+    """Return the power of two that the longest request (input + output) fits."""
+    longest = traffic.input.largest + traffic.output.largest
+    return max(_SHORTEST_CONTEXT, 1 << (longest - 1).bit_length())

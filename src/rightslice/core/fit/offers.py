@@ -1,0 +1,100 @@
+"""Every way that a kind of card can be offered: whole, in parallel, or in slices.
+
+Slices come from the grid's plain profiles with known placements; ``+me``, ``-me`` and ``+gfx``
+variants have the same memory and bandwidth and differ in media engines only, so they are offered
+when they are asked for by name. Tensor parallelism never spans slices: a CUDA process sees one MIG
+instance a card, and instances have no P2P (NVIDIA MIG user guide).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from rightslice.core.catalog.device import Device, device_of
+from rightslice.core.catalog.fleet import MigStrategy, NodeGroup
+from rightslice.core.catalog.gpu import Gpu
+from rightslice.core.catalog.instance import InstanceType, Price
+from rightslice.core.catalog.mig import MigProfile
+from rightslice.core.catalog.share import Exclusive, MigSlice, Share, TimeSlice
+from rightslice.core.cost.share import card_share
+from rightslice.core.fit.result import Offer
+
+_PARALLEL = (1, 2, 4, 8, 16)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardKind:
+    """Cards of one kind in one place, and what one of them costs."""
+
+    pool: str
+    gpu: Gpu
+    cards_per_node: int
+    memory_bytes: int | None
+    instance: InstanceType | None
+    price: Price | None
+    card_usd_per_hour: Fraction | None
+
+
+def group_offers(group: NodeGroup) -> tuple[Offer, ...]:
+    """Return every offer of a node group, as its nodes hand out their cards."""
+    kind = CardKind(
+        pool=group.name,
+        gpu=group.gpu,
+        cards_per_node=group.gpus_per_node,
+        memory_bytes=group.gpu_memory_bytes,
+        instance=group.instance,
+        price=group.price,
+        card_usd_per_hour=group.card_usd_per_hour,
+    )
+    if group.time_slicing_replicas is not None:
+        return tuple(offers(kind, [TimeSlice(replicas=group.time_slicing_replicas)]))
+    if group.mig is MigStrategy.NONE:
+        return tuple(offers(kind, [Exclusive()]))
+    return tuple(offers(kind, [*slices(group.gpu), Exclusive()]))
+
+
+def all_offers(kind: CardKind) -> tuple[Offer, ...]:
+    """Return every offer of cards that may be used whole or cut in any way."""
+    return tuple(offers(kind, [*slices(kind.gpu), Exclusive()]))
+
+
+def slices(gpu: Gpu) -> Iterator[MigSlice]:
+    """Yield the plain MIG profiles of *gpu* whose placements and memory are known."""
+    if gpu.mig is None:
+        return
+    for profile in gpu.mig.profiles:
+        if is_plain(profile) and profile.starts is not None and profile.memory_bytes is not None:
+            yield MigSlice(profile=profile.name)
+
+
+def is_plain(profile: MigProfile) -> bool:
+    """Whether the profile is not a variant that differs in media or graphics engines only."""
+    return "+" not in profile.name and "-" not in profile.name
+
+
+def offers(kind: CardKind, shares: Iterable[Share]) -> Iterator[Offer]:
+    """Yield one offer a share, and for whole cards one a tensor-parallel size that a node holds."""
+    for share in shares:
+        whole = isinstance(share, Exclusive)
+        memory = kind.memory_bytes if not isinstance(share, MigSlice) else None
+        device = device_of(kind.gpu, share, memory_bytes=memory)
+        for ranks in _PARALLEL if whole else (1,):
+            if ranks <= kind.cards_per_node:
+                yield _offer(kind, device, ranks)
+
+
+def _offer(kind: CardKind, device: Device, ranks: int) -> Offer:
+    share = card_share(device)
+    cards = None if share is None else share * ranks
+    known = cards is not None and kind.card_usd_per_hour is not None
+    return Offer(
+        device=device,
+        tensor_parallel=ranks,
+        pool=kind.pool,
+        instance=kind.instance,
+        price=kind.price,
+        cards=cards,
+        usd_per_hour=cards * kind.card_usd_per_hour if known else None,  # type: ignore[operator]  # known says that neither is None
+    )

@@ -1,0 +1,290 @@
+"""One offer under one question: sized, predicted and held against the targets, each once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final
+
+from rightslice.core.catalog.server import ServerConfig
+from rightslice.core.catalog.traffic import ClosedLoop, Load, OpenLoop, Traffic
+from rightslice.core.fit.constants import FittedConstants
+from rightslice.core.fit.result import Candidate, Constraint, Holds, Offer, Question, Refused
+from rightslice.core.perf.capacity import capacity_at
+from rightslice.core.perf.predict import largest_load, predict
+from rightslice.core.perf.queueing import STABLE_UTILIZATION
+from rightslice.core.perf.result import Prediction
+from rightslice.core.sizing.memory import size
+from rightslice.core.sizing.result import Fits, Sizing, TooBig
+from rightslice.units import format_bytes, format_duration, format_gib, format_rate, format_ratio
+
+_PROGRESS: Final = {
+    constraint: rank
+    for rank, constraint in enumerate(
+        (
+            Constraint.UNKNOWN,
+            Constraint.MEMORY,
+            Constraint.CONCURRENCY,
+            Constraint.STABILITY,
+            Constraint.TTFT,
+            Constraint.TPOT,
+            Constraint.REPLICAS,
+        )
+    )
+}
+"""How far an offer came before it was refused; the furthest refusal of several is reported."""
+
+
+def share_of(traffic: Traffic, replicas: int) -> Traffic:
+    """Return what one of *replicas* servers gets of *traffic* when it is spread evenly."""
+    load: Load
+    match traffic.load:
+        case ClosedLoop(concurrency=clients):
+            load = ClosedLoop(concurrency=math.ceil(clients / replicas))
+        case OpenLoop(requests_per_second=rate):
+            load = OpenLoop(requests_per_second=rate / replicas)
+    return replace(traffic, load=load)
+
+
+def load_size(traffic: Traffic) -> float:
+    """Return the load as a number: clients, or requests per second."""
+    match traffic.load:
+        case ClosedLoop(concurrency=clients):
+            return float(clients)
+        case OpenLoop(requests_per_second=rate):
+            return rate
+
+
+def load_text(load: float, traffic: Traffic) -> str:
+    """Return a load in words: ``64 clients`` or ``5/s``."""
+    if isinstance(traffic.load, ClosedLoop):
+        return f"{load:,.0f} client{'' if load == 1 else 's'}"
+    return format_rate(load)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One offer with one set of flags; sizing is worked out once and shared."""
+
+    question: Question
+    offer: Offer
+    server: ServerConfig
+    constants: FittedConstants
+
+    @cached_property
+    def sizing(self) -> Sizing:
+        """Memory of one replica."""
+        return size(
+            self.question.model,
+            self.offer.device,
+            self.server,
+            engine=self.question.engine,
+            coefficients=self.constants.memory,
+        )
+
+    def prediction(self, replicas: int) -> Prediction:
+        """Return one replica's latencies under its part of the load."""
+        return predict(
+            self.sizing,
+            share_of(self.question.traffic, replicas),
+            constants=self.constants.era(self.question.engine),
+        )
+
+    def largest(self) -> float:
+        """Return the load that one replica holds within the targets; 0 when none."""
+        return largest_load(
+            self.sizing,
+            self.question.traffic,
+            self.question.slo,
+            constants=self.constants.era(self.question.engine),
+            confidence=self.question.confidence,
+        )
+
+    def judge(self) -> Candidate:
+        """Return the offer's outcome with these flags."""
+        refused = self._memory()
+        if refused is not None:
+            return self._candidate(refused, None)
+        question = self.question
+        replicas = question.min_replicas
+        prediction = self.prediction(replicas)
+        refused = self.violation(prediction)
+        if refused is not None and question.max_replicas > replicas:
+            wanted, refused = self._enough_replicas(refused)
+            if wanted is not None:
+                replicas = wanted
+                prediction = self.prediction(replicas)
+        if refused is not None:
+            return self._candidate(refused, prediction)
+        return self._candidate(self._holds(replicas, prediction), prediction)
+
+    def _candidate(self, outcome: Holds | Refused, prediction: Prediction | None) -> Candidate:
+        return Candidate(
+            offer=self.offer, outcome=outcome, sizing=self.sizing, prediction=prediction
+        )
+
+    def _memory(self) -> Refused | None:
+        verdict = self.sizing.verdict
+        device = self.offer.device
+        if isinstance(verdict, TooBig):
+            return Refused(
+                constraint=Constraint.MEMORY,
+                reason=f"{verdict.reason} (fails at {verdict.phase.value})",
+                remedy=f"{format_bytes(verdict.short_by_bytes)} more memory a GPU",
+                needed=float(device.memory_bytes + verdict.short_by_bytes),
+                available=float(device.memory_bytes),
+                unit="bytes",
+            )
+        assert isinstance(verdict, Fits)
+        if verdict.probability < self.question.confidence:
+            return Refused(
+                constraint=Constraint.MEMORY,
+                reason=(
+                    f"starts with a probability of {format_ratio(verdict.probability)} only:"
+                    f" the KV cache may be as small as {format_gib(self.sizing.kv.size_bytes.low)}"
+                ),
+                remedy=f"a confidence of {format_ratio(verdict.probability)}, or a larger device",
+                needed=self.question.confidence,
+                available=verdict.probability,
+                unit="probability",
+            )
+        return None
+
+    def violation(self, prediction: Prediction) -> Refused | None:
+        """Return what keeps one replica from holding its part of the load, or None."""
+        return self._capacity(prediction) or self._stability(prediction) or self._slo(prediction)
+
+    def _capacity(self, prediction: Prediction) -> Refused | None:
+        load = prediction.traffic.load
+        places = capacity_at(prediction.capacity, self.question.confidence)
+        wanted = load.concurrency if isinstance(load, ClosedLoop) else 1
+        if places >= wanted:
+            return None
+        tokens = prediction.traffic.input.mean + prediction.traffic.output.mean
+        limit = prediction.capacity.limit
+        what = (
+            f"the KV cache of {format_gib(self.sizing.kv.size_bytes.expected)}"
+            if limit == "KV cache" else limit
+        )  # fmt: skip
+        return Refused(
+            constraint=Constraint.CONCURRENCY,
+            reason=(f"{what} holds {places} of {wanted} sequences of {tokens:,.0f} tokens at once"),
+            remedy=f"at most {places} clients a replica" if places else "a larger device",
+            needed=float(wanted),
+            available=float(places),
+            unit="sequences",
+        )
+
+    def _stability(self, prediction: Prediction) -> Refused | None:
+        if isinstance(prediction.traffic.load, ClosedLoop):
+            return None
+        used = prediction.utilization
+        if used <= STABLE_UTILIZATION:
+            return None
+        rate = prediction.traffic.load.requests_per_second
+        safe = rate * STABLE_UTILIZATION / used if math.isfinite(used) and used > 0 else 0.0
+        return Refused(
+            constraint=Constraint.STABILITY,
+            reason=(
+                f"{format_rate(rate)} a replica is {format_ratio(used)} of the largest stable rate;"
+                f" beyond {format_ratio(STABLE_UTILIZATION)} queues cannot be promised"
+            ),
+            remedy=f"at most {format_rate(safe)} a replica",
+            needed=used,
+            available=STABLE_UTILIZATION,
+            unit="utilization",
+        )
+
+    def _slo(self, prediction: Prediction) -> Refused | None:
+        slo, confidence = self.question.slo, self.question.confidence
+        targets = (
+            (Constraint.TPOT, slo.tpot_seconds, slo.tpot_percentile, prediction.tpot),
+            (Constraint.TTFT, slo.ttft_seconds, slo.ttft_percentile, prediction.ttft),
+        )
+        for constraint, target, percentile, latency in targets:
+            if target is None:
+                continue
+            reached = latency.at(percentile)
+            upper = reached.upper(confidence)
+            if upper > target:
+                return _missed(constraint, target, percentile, (reached.expected, upper))
+        return None
+
+    def _enough_replicas(self, first: Refused) -> tuple[int | None, Refused | None]:
+        """Return the fewest replicas that hold the load, or why none of those allowed do."""
+        question = self.question
+        one = self.largest()
+        load = load_size(question.traffic)
+        if one <= 0:
+            return None, first
+        replicas = max(math.ceil(load / one - 1e-9), question.min_replicas)
+        for count in range(replicas, min(replicas + 1, question.max_replicas) + 1):
+            if self.violation(self.prediction(count)) is None:
+                return count, None
+        return None, Refused(
+            constraint=Constraint.REPLICAS,
+            reason=(
+                f"one replica holds {load_text(one, question.traffic)};"
+                f" {load_text(load, question.traffic)} need {replicas} replicas,"
+                f" {question.max_replicas} allowed"
+            ),
+            remedy=f"max replicas {replicas}",
+            needed=float(replicas),
+            available=float(question.max_replicas),
+            unit="replicas",
+            held_load=one * question.max_replicas,
+        )
+
+    def _holds(self, replicas: int, prediction: Prediction) -> Holds:
+        cost = self.offer.usd_per_hour
+        return Holds(
+            replicas=replicas,
+            usd_per_hour=None if cost is None else cost * replicas,
+            headroom_ratio=self._headroom(prediction),
+        )
+
+    def _headroom(self, prediction: Prediction) -> float:
+        slo, confidence = self.question.slo, self.question.confidence
+        rooms = [
+            1 - latency.at(percentile).upper(confidence) / target
+            for target, percentile, latency in (
+                (slo.tpot_seconds, slo.tpot_percentile, prediction.tpot),
+                (slo.ttft_seconds, slo.ttft_percentile, prediction.ttft),
+            )
+            if target is not None
+        ]
+        return min(rooms)
+
+
+def _missed(
+    constraint: Constraint,
+    target: float,
+    percentile: float | None,
+    reached: tuple[float, float],
+) -> Refused:
+    expected, upper = reached
+    which = "mean" if percentile is None else f"p{percentile * 100:g}"
+    name = constraint.value
+    at_confidence = "" if upper == expected else f" (up to {format_duration(upper)})"
+    return Refused(
+        constraint=constraint,
+        reason=(
+            f"{which} {name} {format_duration(expected)}{at_confidence} misses"
+            f" {format_duration(target)}"
+        ),
+        remedy=f"a {name} target of {format_duration(upper)}, or less load",
+        needed=upper,
+        available=target,
+        unit="seconds",
+    )
+
+
+def furthest(candidates: list[Candidate]) -> Candidate:
+    """Return the refusal that came nearest to holding; the first of equals."""
+    return max(candidates, key=_progress)
+
+
+def _progress(candidate: Candidate) -> int:
+    assert isinstance(candidate.outcome, Refused)
+    return _PROGRESS[candidate.outcome.constraint]

@@ -107,6 +107,7 @@ DENSE: Final[Mapping[str, Habits]] = MappingProxyType(
             mlp_names=("w1", "w3", "w2"),
         ),
         "minicpm": Habits(qkv_bias=False, output_bias=False, mlp_bias=False, ties=True),
+        "mimo": Habits(output_bias=False, mlp_bias=False, pattern=Pattern.UPPER),
         "smollm3": Habits(ties=True),
         "seed_oss": Habits(output_bias="attention_out_bias", mlp_bias="mlp_bias"),
         "glm": Habits(

@@ -8,7 +8,14 @@ from functools import partial
 from types import MappingProxyType
 from typing import Final
 
-from rightslice.edge.huggingface import plain
+from rightslice.edge.huggingface import (
+    latent,
+    moe,
+    multimodal,
+    plain,
+    searched,
+    state_space,
+)
 from rightslice.edge.huggingface.config import Fields
 from rightslice.edge.huggingface.dense import DENSE, LLAMA, dense
 from rightslice.edge.huggingface.sizes import Config
@@ -16,7 +23,7 @@ from rightslice.edge.huggingface.tensors import ModelDraft
 
 Rule = Callable[[Config], ModelDraft]
 
-FAMILIES: Final[Mapping[str, Rule]] = MappingProxyType(
+_TEXT: Final[Mapping[str, Rule]] = MappingProxyType(
     {
         **{family: partial(dense, habits=habits) for family, habits in DENSE.items()},
         "opt": plain.opt,
@@ -33,6 +40,49 @@ FAMILIES: Final[Mapping[str, Rule]] = MappingProxyType(
         "phi": plain.phi,
         "phi-msft": plain.phi,
         "starcoder2": plain.starcoder2,
+        "mixtral": moe.every_layer,
+        "granitemoe": moe.every_layer,
+        "olmoe": moe.every_layer,
+        "minimax_m2": moe.minimax_m2,
+        "qwen2_moe": moe.qwen_moe,
+        "qwen3_moe": moe.qwen_moe,
+        "gpt_oss": moe.gpt_oss,
+        "glm4_moe": moe.glm4_moe,
+        "llama4_text": moe.llama4,
+        "deepseek_v2": latent.latent,
+        "deepseek_v3": latent.latent,
+        "deepseek_v32": latent.latent,
+        "kimi_k2": latent.latent,
+        "glm_moe_dsa": latent.latent,
+        "nemotron_h": state_space.nemotron_h,
+        "qwen3_next": state_space.qwen3_next,
+        "qwen3_5_text": state_space.qwen3_next,
+        "qwen3_5_moe_text": state_space.qwen3_next,
+        "nemotron-nas": searched.nemotron_nas,
+    }
+)
+_LANGUAGE: Final = MappingProxyType(
+    {
+        "qwen2_vl": "qwen2",
+        "qwen2_5_vl": "qwen2",
+        "qwen3_vl": "qwen3",
+        "qwen3_vl_moe": "qwen3_moe",
+        "qwen3_5": "qwen3_5_text",
+        "qwen3_5_moe": "qwen3_5_moe_text",
+        "gemma3": "gemma3_text",
+        "mistral3": "mistral",
+        "llama4": "llama4_text",
+        "kimi_k25": "kimi_k2",
+    }
+)
+"""The rule of the language model inside each multimodal family."""
+FAMILIES: Final[Mapping[str, Rule]] = MappingProxyType(
+    {
+        **_TEXT,
+        **{
+            family: partial(multimodal.seeing, language=_TEXT[language])
+            for family, language in _LANGUAGE.items()
+        },
     }
 )
 _LLAMA_KEYS: Final = (
@@ -40,7 +90,7 @@ _LLAMA_KEYS: Final = (
 )  # fmt: skip
 _NOT_DENSE: Final = (
     "num_experts", "num_local_experts", "n_routed_experts", "kv_lora_rank", "ssm_state_size",
-    "linear_num_value_heads", "block_configs",
+    "linear_num_value_heads", "block_configs", "vision_config", "audio_config", "text_config",
 )  # fmt: skip
 
 
@@ -73,7 +123,7 @@ def read_draft(config: Config) -> ModelDraft:
     rule = FAMILIES.get(config.family)
     if rule is not None:
         return rule(config)
-    other = [key for key in _NOT_DENSE if config.text.has(key)]
+    other = [key for key in _NOT_DENSE if config.text.has(key) or config.top.has(key)]
     missing = [key for key in _LLAMA_KEYS if not config.text.has(key)]
     if other or missing:
         reason = f"it has {other[0]}" if other else f"it has no {missing[0]}"

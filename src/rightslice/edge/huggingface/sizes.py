@@ -38,13 +38,20 @@ class Sizes:
     vocab: int
 
 
-def read_sizes(text: Fields, *, head_dim: int | None = None, kv_heads: int | None = None) -> Sizes:
+def read_sizes(
+    text: Fields,
+    *,
+    head_dim: int | None = None,
+    kv_heads: int | None = None,
+    layers: int | None = None,
+) -> Sizes:
     """Return the sizes in *text*.
 
     Args:
         text: the language model's object.
         head_dim: width of a head when the key is absent; None: hidden size over heads.
         kv_heads: KV heads when the key is absent; None: as many as query heads.
+        layers: number of layers when something else than the usual keys says it.
 
     Raises:
         FieldError: when a size is missing, or head counts do not divide.
@@ -63,7 +70,7 @@ def read_sizes(text: Fields, *, head_dim: int | None = None, kv_heads: int | Non
         groups = kv_heads or heads
     return Sizes(
         hidden=hidden,
-        layers=text.integer(*LAYER_COUNT, limits=LAYERS),
+        layers=layers or text.integer(*LAYER_COUNT, limits=LAYERS),
         heads=heads,
         kv_heads=_checked_groups(text, heads, groups),
         head_dim=width,

@@ -1,0 +1,234 @@
+"""Mixture-of-experts decoders with softmax attention.
+
+Which layers have experts differs by family: all of them, every n-th (``decoder_sparse_step``,
+``interleave_moe_layer_step``), or all after the first k (``first_k_dense_replace``). Sources: the
+modelling code of transformers 5.23 and vLLM 0.33.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
+
+from rightslice.edge.huggingface.blocks import (
+    AttentionShape,
+    ExpertShape,
+    MlpShape,
+    attention,
+    experts,
+    mlp,
+)
+from rightslice.edge.huggingface.config import CONTEXT, COUNT, Fields
+from rightslice.edge.huggingface.dense import (
+    DENSE,
+    Habits,
+    assemble,
+    dense_feed,
+    dense_mixers,
+    head_norm_values,
+    norm_count,
+    says,
+)
+from rightslice.edge.huggingface.sizes import Config, Sizes, read_sizes
+from rightslice.edge.huggingface.tensors import FeedDraft, MixerDraft, ModelDraft, norms
+from rightslice.edge.huggingface.windows import Pattern, layer_types, read_windows
+
+EXPERT_COUNT: Final = ("num_experts", "num_local_experts", "n_routed_experts")
+PER_TOKEN: Final = ("num_experts_per_tok", "experts_per_token", "top_k_experts", "moe_topk")
+
+HABITS: Final[Mapping[str, Habits]] = MappingProxyType(
+    {
+        "mixtral": DENSE["mistral"],
+        "qwen2_moe": DENSE["qwen2"],
+        "qwen3_moe": DENSE["qwen3"],
+        "granitemoe": DENSE["granite"],
+        "olmoe": Habits(mlp_bias=False, head_norm="heads"),
+        "minimax_m2": Habits(
+            qkv_bias=False, output_bias=False, head_norm="heads", head_norm_key="use_qk_norm",
+        ),
+        "gpt_oss": Habits(head_dim=64, pattern=Pattern.ALTERNATE),
+        "glm4_moe": Habits(
+            output_bias=False, head_norm="head", head_norm_key="use_qk_norm", rotary=0.5,
+        ),
+        "llama4": Habits(mlp_bias=False),
+    }
+)  # fmt: skip
+
+
+def read_experts(text: Fields, hidden: int, *, width_key: str) -> ExpertShape:
+    """Return the routed experts that *text* states.
+
+    Raises:
+        FieldError: when a size is missing, or a token would use more experts than there are.
+    """
+    count = text.integer(*EXPERT_COUNT)
+    per_token = text.integer(*PER_TOKEN)
+    if per_token > count:
+        raise text.error(PER_TOKEN[0], f"{per_token} is more than the {count} experts")
+    return ExpertShape(
+        hidden=hidden, count=count, per_token=per_token, width=text.integer(width_key)
+    )
+
+
+def sparse_by_step(text: Fields, layers: int) -> tuple[bool, ...]:
+    """Return which layers have experts by ``decoder_sparse_step`` and ``mlp_only_layers``."""
+    step = text.integer("decoder_sparse_step", default=1)
+    dense_only = frozenset(text.integers("mlp_only_layers"))
+    return tuple((index + 1) % step == 0 and index not in dense_only for index in range(layers))
+
+
+def sparse_after_first(text: Fields, layers: int) -> tuple[bool, ...]:
+    """Return which layers have experts: ``mlp_layer_types``, else all after the first k."""
+    stated = text.texts("mlp_layer_types")
+    if stated:
+        if len(stated) != layers:
+            raise text.error("mlp_layer_types", f"has {len(stated)} entries for {layers} layers")
+        return tuple(kind == "sparse" for kind in stated)
+    first = text.integer("first_k_dense_replace", limits=COUNT, default=0)
+    step = text.integer("moe_layer_freq", default=1)
+    return tuple(index >= first and index % step == 0 for index in range(layers))
+
+
+def routed(
+    config: Config, habits: Habits, sizes: Sizes, feeds: tuple[FeedDraft, ...]
+) -> ModelDraft:
+    """Return the draft whose layers have the attention of *habits* and *feeds*."""
+    between = norms(sizes.hidden, count=norm_count(config.text, habits), bias=habits.norm_bias)
+    mixers = dense_mixers(config.text, sizes, habits)
+    return assemble(config, sizes, habits, tuple(zip(mixers, feeds, strict=True)), between)
+
+
+def _sizes(config: Config, habits: Habits) -> Sizes:
+    return read_sizes(config.text, head_dim=habits.head_dim, kv_heads=habits.kv_heads)
+
+
+def every_layer(config: Config) -> ModelDraft:
+    """Mixtral, OLMoE and their like: experts as wide as ``intermediate_size`` in every layer."""
+    habits = HABITS[config.family]
+    sizes = _sizes(config, habits)
+    shape = read_experts(config.text, sizes.hidden, width_key="intermediate_size")
+    if config.family in ("mixtral", "granitemoe", "minimax_m2"):
+        shape = replace(shape, path="block_sparse_moe")
+    return routed(config, habits, sizes, (experts(shape),) * sizes.layers)
+
+
+def minimax_m2(config: Config) -> ModelDraft:
+    """MiniMax M2: norms over all heads and a routing correction in every layer."""
+    habits = HABITS["minimax_m2"]
+    sizes = _sizes(config, habits)
+    shape = replace(
+        read_experts(config.text, sizes.hidden, width_key="intermediate_size"),
+        path="block_sparse_moe",
+        routing_bias=config.text.flag("use_routing_bias", default=True),
+        shared_width=config.text.integer("shared_intermediate_size", limits=COUNT, default=0),
+    )
+    return routed(config, habits, sizes, (experts(shape),) * sizes.layers)
+
+
+def qwen_moe(config: Config) -> ModelDraft:
+    """Qwen MoE: experts by step, in Qwen2 with a gated shared expert."""
+    text = config.text
+    habits = HABITS["qwen2_moe" if "qwen2" in config.family else "qwen3_moe"]
+    sizes = _sizes(config, habits)
+    sparse = experts(qwen_experts(text, sizes.hidden))
+    chosen = sparse_by_step(text, sizes.layers)
+    dense = sparse if all(chosen) else dense_feed(text, sizes.hidden, habits)
+    return routed(config, habits, sizes, tuple(sparse if is_ else dense for is_ in chosen))
+
+
+def qwen_experts(text: Fields, hidden: int) -> ExpertShape:
+    """Return Qwen's experts, with the shared expert and its gate when there is one."""
+    shared = text.integer("shared_expert_intermediate_size", limits=COUNT, default=0)
+    return replace(
+        read_experts(text, hidden, width_key="moe_intermediate_size"),
+        shared_width=shared,
+        shared_gate=shared > 0,
+    )
+
+
+def gpt_oss(config: Config) -> ModelDraft:
+    """gpt-oss: attention sinks, biases everywhere, windows in every other layer."""
+    text = config.text
+    habits = HABITS["gpt_oss"]
+    sizes = _sizes(config, habits)
+    bias = text.flag("attention_bias", default=True)
+    shape = AttentionShape(
+        hidden=sizes.hidden, heads=sizes.heads, kv_heads=sizes.kv_heads, head_dim=sizes.head_dim,
+        qkv_bias=bias, output_bias=bias, sinks=True,
+    )  # fmt: skip
+    feed = experts(
+        replace(read_experts(text, sizes.hidden, width_key="intermediate_size"), biases=True)
+    )
+    windows = read_windows(text, sizes.layers, habits.pattern)
+    kinds = {window: attention(shape, window=window) for window in set(windows)}
+    between = norms(sizes.hidden, count=2)
+    parts = tuple((kinds[window], feed) for window in windows)
+    return assemble(config, sizes, habits, parts, between)
+
+
+def glm4_moe(config: Config) -> ModelDraft:
+    """GLM-4.5 and 4.6: dense layers first, then experts with shared ones and a correction."""
+    text = config.text
+    habits = HABITS["glm4_moe"]
+    sizes = _sizes(config, habits)
+    width = text.integer("moe_intermediate_size")
+    sparse = experts(
+        replace(
+            read_experts(text, sizes.hidden, width_key="moe_intermediate_size"),
+            shared_width=width * text.integer("n_shared_experts", limits=COUNT, default=1),
+            routing_bias=True,
+        )
+    )
+    dense = dense_feed(text, sizes.hidden, habits)
+    chosen = sparse_after_first(text, sizes.layers)
+    return routed(config, habits, sizes, tuple(sparse if is_ else dense for is_ in chosen))
+
+
+def llama4(config: Config) -> ModelDraft:
+    """Llama 4: chunked attention but for every fourth layer, experts in every or every n-th."""
+    text = config.text
+    habits = HABITS["llama4"]
+    sizes = _sizes(config, habits)
+    shape = read_experts(text, sizes.hidden, width_key="intermediate_size")
+    sparse = experts(replace(shape, shared_width=shape.width, path="feed_forward"))
+    width = text.integer("intermediate_size_mlp", default=shape.width)
+    dense = mlp(MlpShape(hidden=sizes.hidden, width=width, path="feed_forward"))
+    feeds = tuple(sparse if is_ else dense for is_ in _llama4_sparse(text, sizes.layers))
+    mixers = _llama4_mixers(text, sizes, habits)
+    parts = tuple(zip(mixers, feeds, strict=True))
+    return assemble(config, sizes, habits, parts, norms(sizes.hidden, count=2))
+
+
+def _llama4_sparse(text: Fields, layers: int) -> tuple[bool, ...]:
+    if text.has("moe_layers"):
+        listed = frozenset(text.integers("moe_layers"))
+        return tuple(index in listed for index in range(layers))
+    step = text.integer("interleave_moe_layer_step", default=1)
+    return tuple((index + 1) % step == 0 for index in range(layers))
+
+
+_NO_ROPE_INTERVAL: Final = 4
+"""Llama 4: every fourth layer has no rotary embedding and sees everything."""
+
+
+def _llama4_mixers(text: Fields, sizes: Sizes, habits: Habits) -> tuple[MixerDraft, ...]:
+    bias = says(text, habits.qkv_bias)
+    shape = AttentionShape(
+        hidden=sizes.hidden, heads=sizes.heads, kv_heads=sizes.kv_heads, head_dim=sizes.head_dim,
+        qkv_bias=bias, output_bias=bias, norm_values=head_norm_values(text, sizes, habits),
+    )  # fmt: skip
+    chunk = text.integer("attention_chunk_size", limits=CONTEXT, default=8192)
+    kinds = layer_types(text, sizes.layers)
+    every = text.integer("no_rope_layer_interval", default=_NO_ROPE_INTERVAL)
+    rotary = text.integers("no_rope_layers") or tuple(
+        int((index + 1) % every != 0) for index in range(sizes.layers)
+    )
+    chunked = (
+        tuple(kind == "chunked_attention" for kind in kinds) if kinds else tuple(map(bool, rotary))
+    )
+    if len(chunked) != sizes.layers:
+        raise text.error("no_rope_layers", f"has {len(chunked)} entries for {sizes.layers} layers")
+    local, full = attention(shape, chunk=chunk), attention(shape)
+    return tuple(local if is_ else full for is_ in chunked)

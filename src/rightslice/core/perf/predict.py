@@ -26,6 +26,8 @@ from rightslice.core.perf.result import (
     Capacity,
     Curve,
     CurvePoint,
+    HeldLoad,
+    Outlook,
     PerfConstants,
     Prediction,
     StepTerm,
@@ -169,6 +171,33 @@ def largest_load(
     if isinstance(traffic.load, ClosedLoop):
         return float(_largest_batch(step, traffic, places, ask))
     return _largest_rate(step, traffic, places, ask)
+
+
+def outlook(
+    sizing: Sizing, traffic: Traffic, slo: Slo | None, *, constants: PerfConstants
+) -> Outlook:
+    """Return prediction, curve, and the largest load that is held, within *slo* if there is one.
+
+    Raises:
+        InputError: when the device's bandwidth, FLOP/s or (for several GPUs) link is unknown.
+    """
+    target = slo or Slo(tpot_seconds=math.inf)
+    expected, surely = (
+        largest_load(sizing, traffic, target, constants=constants, confidence=confidence)
+        for confidence in (0.5, 0.9)
+    )
+    match traffic.load:
+        case ClosedLoop(concurrency=asked):
+            pass
+        case OpenLoop(requests_per_second=asked):
+            pass
+    return Outlook(
+        prediction=predict(sizing, traffic, constants=constants),
+        slo=slo,
+        is_held=asked <= expected,
+        largest=HeldLoad(expected=expected, at_90_percent=surely),
+        curve=curve(sizing, traffic, constants=constants),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

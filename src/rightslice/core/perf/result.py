@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from rightslice.core.catalog.estimate import Estimate
-from rightslice.core.catalog.traffic import Traffic
+from rightslice.core.catalog.traffic import Slo, Traffic
 from rightslice.core.sizing.result import Sizing
 
 
@@ -130,6 +130,28 @@ class Curve:
     sizing: Sizing
     points: tuple[CurvePoint, ...]
     knee: Knee
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldLoad:
+    """The largest load of one kind that a server holds, at the point estimate and surely."""
+
+    expected: float
+    """Concurrency, or requests a second."""
+    at_90_percent: float
+    """The same, promised with 90 % confidence."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """What `predict` answers: the prediction at the load, whether it is held, and the curve."""
+
+    prediction: Prediction
+    slo: Slo | None
+    is_held: bool
+    """At the point estimate: nothing waits for a place, the rate is stable, the SLO is met."""
+    largest: HeldLoad
+    curve: Curve
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,8 +14,11 @@ from typing import Annotated, Any, Final
 import typer
 
 from rightslice.core.catalog.server import ServerConfig
+from rightslice.core.catalog.traffic import ClosedLoop, Load, OpenLoop, Slo, Traffic
+from rightslice.edge.trace_files import read_lengths
+from rightslice.entry.cli.console import Output
 from rightslice.errors import InputError
-from rightslice.units import parse_bytes, parse_ratio, parse_tokens
+from rightslice.units import parse_bytes, parse_duration, parse_rate, parse_ratio, parse_tokens
 
 _PANEL: Final = "vLLM flags"
 
@@ -149,3 +152,131 @@ def accepts_server_flags(command: Callable[..., int]) -> Callable[..., int]:
     ordered = sorted([*own, *flags], key=lambda parameter: parameter.kind)
     vars(run)["__signature__"] = signature.replace(parameters=ordered)
     return run
+
+
+InputOption = Annotated[
+    str,
+    typer.Option(
+        "--input",
+        metavar="LENGTHS",
+        help="Prompt tokens: 512, uniform(100,900), lognormal(512,1.0) or trace.csv:Column.",
+    ),
+]
+OutputsOption = Annotated[
+    list[str],
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="LENGTHS|json",
+        help="Output tokens, in the same forms; again with json for the answer's form.",
+    ),
+]
+ConcurrencyOption = Annotated[
+    int | None,
+    typer.Option("--concurrency", metavar="C", help="Clients that each send the next request."),
+]
+RateOption = Annotated[
+    float | None,
+    typer.Option(
+        "--rate", parser=parse_rate, metavar="RATE", help="Requests that arrive: 5/s, 300/min."
+    ),
+]
+PrefixHitOption = Annotated[
+    float | None,
+    typer.Option(
+        "--prefix-hit",
+        parser=parse_ratio,
+        metavar="SHARE",
+        help="Share of prompt tokens found in the prefix cache: 0.3.",
+    ),
+]
+TpotOption = Annotated[
+    float | None,
+    typer.Option(
+        "--tpot", parser=parse_duration, metavar="TIME", help="Time per output token: 30ms."
+    ),
+]
+TtftOption = Annotated[
+    float | None,
+    typer.Option(
+        "--ttft", parser=parse_duration, metavar="TIME", help="Time to first token: 500ms."
+    ),
+]
+PercentileOption = Annotated[
+    float | None,
+    typer.Option(
+        "--percentile",
+        parser=parse_ratio,
+        metavar="P",
+        help="Percentile of both targets: 95. By default mean TPOT and p95 TTFT.",
+    ),
+]
+
+
+def read_outputs(given: list[str]) -> tuple[str, Output]:
+    """Return the output lengths and the answer's form, both of which ``--output`` names.
+
+    Raises:
+        InputError: when the lengths are missing, or either is given twice.
+    """
+    forms = [text for text in given if text in {form.value for form in Output}]
+    lengths = [text for text in given if text not in forms]
+    if len(lengths) != 1 or len(forms) > 1:
+        raise InputError(
+            "--output takes the output tokens once, as in --output 128, and at most once more the"
+            " answer's form, as in --output json"
+        )
+    return lengths[0], Output(forms[0]) if forms else Output.TABLE
+
+
+def read_load(concurrency: int | None, rate: float | None) -> Load:
+    """Return the load of ``--concurrency`` or ``--rate``.
+
+    Raises:
+        InputError: when neither or both are given.
+    """
+    if concurrency is not None and rate is None:
+        return ClosedLoop(concurrency=concurrency)
+    if rate is not None and concurrency is None:
+        return OpenLoop(requests_per_second=rate)
+    raise InputError("give either --concurrency, as in 64, or --rate, as in 5/s")
+
+
+def read_traffic(
+    inputs: str,
+    outputs: str,
+    concurrency: int | None,
+    rate: float | None,
+    prefix_hit: float | None,
+) -> Traffic:
+    """Return the traffic that the options describe.
+
+    Raises:
+        InputError: when the load is not one of the two kinds, or a length cannot be read.
+    """
+    return Traffic(
+        load=read_load(concurrency, rate),
+        input=read_lengths(inputs),
+        output=read_lengths(outputs),
+        prefix_hit_ratio=prefix_hit or 0.0,
+    )
+
+
+def read_slo(tpot: float | None, ttft: float | None, percentile: float | None) -> Slo | None:
+    """Return the targets, or None when none is given.
+
+    Raises:
+        InputError: when a percentile stands without a target.
+    """
+    if tpot is None and ttft is None:
+        if percentile is not None:
+            raise InputError("--percentile needs a target: give --tpot, as in 30ms, or --ttft")
+        return None
+    if percentile is None:
+        return Slo(tpot_seconds=tpot, ttft_seconds=ttft)
+    return Slo(
+        tpot_seconds=tpot,
+        ttft_seconds=ttft,
+        tpot_percentile=percentile,
+        ttft_percentile=percentile,
+    )

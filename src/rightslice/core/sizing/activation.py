@@ -21,6 +21,7 @@ from rightslice.core.catalog.estimate import Band
 from rightslice.core.catalog.model import Layer, Part
 from rightslice.core.sizing.parameters import StageWeights
 from rightslice.core.sizing.startup import Startup
+from rightslice.units import format_bytes
 
 _LOGIT_BYTES_IN_C: Final = 2
 """c counts 16-bit logits; float32 ones take this much more."""
@@ -121,7 +122,7 @@ def _sampler_formula(startup: Startup, per_logit: float, base: int) -> str:
     return (
         f"sampler: {startup.sampling_rows} rows x {model.vocab_size} vocabulary x {per_logit:g} B"
         f" + {factor:g} x {flags.max_num_batched_tokens} tokens x {model.hidden_size} hidden"
-        f" x {startup.dtype_bytes} B + {base} B"
+        f" x {startup.dtype_bytes} B + {format_bytes(base)}"
     )
 
 
@@ -130,5 +131,6 @@ def _forward_formula(startup: Startup, widths: _Widths, base: int) -> str:
     return (
         f"forward pass: {startup.flags.max_num_batched_tokens} tokens"
         f" x ({known.forward_intermediate_bytes:g} B x {widths.intermediate} intermediate"
-        f" + {known.forward_hidden_bytes:g} B x {startup.model.hidden_size} hidden) + {base} B"
+        f" + {known.forward_hidden_bytes:g} B x {startup.model.hidden_size} hidden)"
+        f" + {format_bytes(base)}"
     )

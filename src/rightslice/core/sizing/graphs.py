@@ -18,6 +18,7 @@ from rightslice.core.catalog.estimate import Band
 from rightslice.core.sizing.coefficients import MemoryCoefficients, NonTorch, release_number
 from rightslice.core.sizing.parameters import StageWeights
 from rightslice.core.sizing.startup import Startup
+from rightslice.units import format_bytes
 
 _MIXED_STEPS: Final = 51
 """Releases with this many sizes step by 8 up to 256 and by 16 beyond; others by 8 throughout."""
@@ -44,8 +45,8 @@ def graph_memory(startup: Startup, stage: StageWeights) -> GraphMemory:
     spread = round(expected * known.spread_ratio) + known.spread_bytes
     return GraphMemory(
         Band(max(0, expected - spread), expected, expected + spread),
-        f"{engine.graph_modes} modes x {first} B + {len(stage.layers)} layers"
-        f" x {graphs} graphs x {known.bytes_per_layer} B",
+        f"{engine.graph_modes} modes x {format_bytes(first)} + {len(stage.layers)} layers"
+        f" x {graphs} graphs x {format_bytes(known.bytes_per_layer)}",
     )
 
 

@@ -36,7 +36,7 @@ from rightslice.core.sizing.parameters import Loading, StageWeights, stage_weigh
 from rightslice.core.sizing.result import KvPool, MemoryTerm, Sizing
 from rightslice.core.sizing.startup import Startup
 from rightslice.core.sizing.verdict import Budget, verdict_of
-from rightslice.units import format_gib
+from rightslice.units import format_bytes, format_gib
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +216,11 @@ def _terms(startup: Startup, stage: StageMemory) -> tuple[MemoryTerm, ...]:
 
 def _weights_formula(weights: StageWeights) -> str:
     each = weights.parameter_bytes / weights.parameters if weights.parameters else 0
-    extra = f" + {weights.extra_bytes} B rotary cache and copies" if weights.extra_bytes else ""
+    extra = (
+        f" + {format_bytes(weights.extra_bytes)} rotary cache and copies"
+        if weights.extra_bytes
+        else ""
+    )
     return f"{weights.parameters} parameters x {each:.4g} B{extra}"
 
 
@@ -233,10 +237,10 @@ def _neighbours_term(startup: Startup) -> MemoryTerm:
 def _pool_term(startup: Startup, stage: StageMemory) -> MemoryTerm:
     flags, layout = startup.flags, stage.layout
     formula = (
-        f"given: {flags.kv_cache_memory_bytes} B"
+        f"given: {format_bytes(flags.kv_cache_memory_bytes)}"
         if flags.kv_cache_memory_bytes is not None
-        else f"ceil({startup.device.memory_bytes} B x {flags.gpu_memory_utilization:g})"
-        f" = {startup.requested_bytes} B, less the terms above that count"
+        else f"{format_gib(startup.device.memory_bytes)} x {flags.gpu_memory_utilization:g}"
+        f" = {format_gib(startup.requested_bytes)}, less the terms above that count"
     )
     each = " + ".join(
         f"{group.layers} {group.page.kind} layers x {group.block_tokens} tokens"
@@ -245,7 +249,8 @@ def _pool_term(startup: Startup, stage: StageMemory) -> MemoryTerm:
     return MemoryTerm(
         name="kv cache",
         size_bytes=stage.budget.pool,
-        formula=f"{formula}; blocks of {layout.block_bytes} B ({each or 'no attention layers'})",
+        formula=f"{formula}; blocks of {format_bytes(layout.block_bytes)}"
+        f" ({each or 'no attention layers'})",
         source="vllm/v1/worker/gpu_worker.py determine_available_memory",
     )
 

@@ -28,7 +28,7 @@ from rightslice.core.catalog.model import (
 
 _VOCABULARY_PADDING: Final = 64
 """Of ``VocabParallelEmbedding`` (vllm/model_executor/layers/vocab_parallel_embedding.py)."""
-_LINEAR: Final = frozenset({Part.ATTENTION, Part.MLP, Part.EXPERT, Part.STATE_SPACE})
+LINEAR_PARTS: Final = frozenset({Part.ATTENTION, Part.MLP, Part.EXPERT, Part.STATE_SPACE})
 """What run-time quantization converts; embeddings, lm_head, norms and encoders stay as they are."""
 _UNQUANTIZED: Final = frozenset({"bf16", "fp16", "fp32", "bfloat16", "float16", "float32"})
 RUNTIME_FORMATS: Final = {
@@ -134,7 +134,7 @@ def _rank_count(model: Model, group: ParameterGroup, mixer: Mixer, tensor_parall
 def _bytes_each(group: ParameterGroup, loading: Loading) -> float:
     if group.format.name not in _UNQUANTIZED:
         return group.format.bytes_per_parameter
-    if loading.quantization in RUNTIME_FORMATS and group.part in _LINEAR:
+    if loading.quantization in RUNTIME_FORMATS and group.part in LINEAR_PARTS:
         return RUNTIME_FORMATS[loading.quantization].bytes_per_parameter
     return loading.dtype_bytes
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import ClassVar
 
 from rightslice.core.catalog.device import Device
 from rightslice.core.catalog.engine import EngineRelease
@@ -149,7 +150,24 @@ class Change:
 class Fix:
     """The fewest changes, together, that turn a refusal; verified by sizing again."""
 
+    __record__: ClassVar = ("changes", "cost")
+
     changes: tuple[Change, ...]
     cost: str
     """What is given up, in words: ``context shrinks from 4096 to 2560 tokens``."""
     sizing: Sizing
+
+
+@dataclass(frozen=True, kw_only=True)
+class SizeAnswer:
+    """What ``rightslice size`` answers."""
+
+    sizing: Sizing
+    fix: Fix | None
+    """The fewest changes on this device; None when it fits, or when no three changes help."""
+    other_fixes: tuple[Fix, ...]
+    """Every single change that would do, a larger device included."""
+    solved: Flag | None
+    """The largest setting that fits, when it was asked for."""
+    comparison: tuple[Sizing, ...]
+    """The same server on the other devices that were asked for."""

@@ -1,0 +1,199 @@
+"""``rightslice size``: memory of one server on one device, term by term."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from rightslice.core.catalog.device import Device, device_of
+from rightslice.core.catalog.gpu import Gpu
+from rightslice.core.catalog.server import ServerConfig
+from rightslice.core.catalog.share import Exclusive, MigSlice, Share
+from rightslice.core.sizing.explain import explain
+from rightslice.core.sizing.fixes import (
+    all_single_fixes,
+    largest_max_model_len,
+    largest_max_num_seqs,
+    smallest_fix,
+)
+from rightslice.core.sizing.memory import size
+from rightslice.core.sizing.result import Fits, Flag, SizeAnswer, Sizing
+from rightslice.edge.catalog_files import Catalog
+from rightslice.edge.memory_coefficients import memory_coefficients
+from rightslice.entry.cli.console import Exit, Output, OutputOption, print_json
+from rightslice.entry.cli.options import (
+    EngineVersionOption,
+    GpuMemoryOption,
+    GpuOption,
+    ModelArgument,
+    accepts_server_flags,
+)
+from rightslice.errors import InputError
+from rightslice.units import parse_bytes
+
+_WHOLE = "whole"
+
+
+class Solve(Enum):
+    """Settings whose largest fitting value can be asked for."""
+
+    MAX_MODEL_LEN = "max-model-len"
+    MAX_NUM_SEQS = "max-num-seqs"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("size")(accepts_server_flags(size_command))
+
+
+def size_command(  # noqa: PLR0913 - typer makes one option of each parameter
+    model: ModelArgument,
+    *,
+    gpu: GpuOption,
+    profile: Annotated[
+        list[str] | None,
+        typer.Option("--profile", metavar="P", help="A MIG profile of it; repeat to compare."),
+    ] = None,
+    gpu_memory: GpuMemoryOption = None,
+    engine_version: EngineVersionOption = None,
+    compare: Annotated[
+        str | None,
+        typer.Option(
+            "--compare", metavar="all|P,P", help="Other profiles, `whole`, or other boards."
+        ),
+    ] = None,
+    explain_term: Annotated[
+        str | None,
+        typer.Option("--explain", metavar="TERM", help="One term's formula with its numbers."),
+    ] = None,
+    solve: Annotated[
+        Solve | None, typer.Option("--solve", help="The largest value that still fits.")
+    ] = None,
+    neighbours: Annotated[
+        int | None,
+        typer.Option(
+            "--neighbours", parser=parse_bytes, metavar="SIZE", help="What others hold: 10GiB."
+        ),
+    ] = None,
+    server: ServerConfig,
+    output: OutputOption = Output.TABLE,
+) -> int:
+    """Memory of a vLLM server, term by term; whether it fits, and what would make it fit.
+
+    Example: rightslice size granite-7b-base --gpu H100-80GB --profile 1g.20gb
+    """
+    board = Catalog().gpu(gpu)
+    first, *more = profile or [_WHOLE]
+    device = device_of(board, _share(board, first), memory_bytes=gpu_memory)
+    others = [*(_named_device(board, name) for name in more), *_compared(board, device, compare)]
+    sizing = size(
+        Catalog().model(model),
+        device,
+        server,
+        engine=Catalog().engine(engine_version),
+        coefficients=memory_coefficients(),
+        neighbours_bytes=neighbours or 0,
+    )
+    answer = _answer(sizing, others, solve)
+    _show(answer, explain_term, output)
+    return Exit.DONE if _is_yes(answer, solve) else Exit.NO
+
+
+def _is_yes(answer: SizeAnswer, solve: Solve | None) -> bool:
+    if solve is not None:
+        return answer.solved is not None
+    return isinstance(answer.sizing.verdict, Fits)
+
+
+def _share(board: Gpu, profile: str) -> Share:
+    if profile == _WHOLE or board.mig is None:
+        if profile != _WHOLE:
+            raise InputError(f"{board.name} has no MIG: leave --profile away")
+        return Exclusive()
+    return MigSlice(profile=board.mig.profile(profile).name)
+
+
+def _named_device(board: Gpu, name: str) -> Device:
+    """Return a profile of *board*, the board itself (``whole``), or another board by its name."""
+    profiles = () if board.mig is None else (profile.name for profile in board.mig.profiles)
+    if name == _WHOLE or name in profiles:
+        return device_of(board, _share(board, name))
+    if name[:1].isdigit():
+        return device_of(board, _share(board, name))
+    return device_of(Catalog().gpu(name), Exclusive())
+
+
+def _slices(board: Gpu) -> list[Device]:
+    """Return every plain profile whose memory is known, largest first."""
+    if board.mig is None:
+        return []
+    known = [
+        device_of(board, MigSlice(profile=profile.name))
+        for profile in board.mig.profiles
+        if profile.memory_bytes is not None and "+" not in profile.name
+    ]
+    return sorted(known, key=lambda device: (-device.memory_bytes, -(device.sms or 0)))
+
+
+def _compared(board: Gpu, device: Device, compare: str | None) -> list[Device]:
+    if compare is None:
+        return []
+    if compare == "all":
+        every = [device_of(board, Exclusive()), *_slices(board)]
+        return [other for other in every if other.label != device.label]
+    return [_named_device(board, name.strip()) for name in compare.split(",") if name.strip()]
+
+
+def _answer(sizing: Sizing, others: list[Device], solve: Solve | None) -> SizeAnswer:
+    model, device, server = sizing.model, sizing.device, sizing.server
+    engine, known = sizing.engine, memory_coefficients()
+    larger = _slices(device.gpu) if isinstance(device.share, MigSlice) else []
+    return SizeAnswer(
+        sizing=sizing,
+        fix=smallest_fix(model, device, server, engine=engine, coefficients=known),
+        other_fixes=all_single_fixes(
+            model, device, server, engine=engine, coefficients=known, alternatives=larger
+        ),
+        solved=_solved(sizing, solve),
+        comparison=tuple(
+            size(model, other, server, engine=engine, coefficients=known) for other in others
+        ),
+    )
+
+
+def _solved(sizing: Sizing, solve: Solve | None) -> Flag | None:
+    if solve is None:
+        return None
+    longest = solve is Solve.MAX_MODEL_LEN
+    largest = (largest_max_model_len if longest else largest_max_num_seqs)(
+        sizing.model,
+        sizing.device,
+        sizing.server,
+        engine=sizing.engine,
+        coefficients=memory_coefficients(),
+    )
+    if largest is None:
+        return None
+    origin = "the longest context of which one request fits"
+    if not longest:
+        origin = f"the most sequences of {sizing.flags.max_model_len} tokens that run at once"
+    return Flag(name=solve.value, value=largest, origin=origin)
+
+
+def _show(answer: SizeAnswer, explain_term: str | None, output: Output) -> None:
+    if explain_term is not None:
+        text = explain(answer.sizing, explain_term)
+        if output is Output.TABLE:
+            typer.echo(text)
+            return
+        only = tuple(term for term in answer.sizing.terms if term.name == explain_term)
+        answer = replace(answer, sizing=replace(answer.sizing, terms=only))
+    if output is Output.JSON:
+        print_json(answer)
+        return
+    from rightslice.entry.cli import size_tables  # noqa: PLC0415 - rich loads where it is used
+
+    size_tables.print_answer(answer)

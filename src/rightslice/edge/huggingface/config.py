@@ -45,6 +45,10 @@ class Fields:
         """Whether one of *keys* has a value."""
         return any(self._values.get(key) is not None for key in keys)
 
+    def states(self, *keys: str) -> bool:
+        """Whether one of *keys* is written, be it as null."""
+        return any(key in self._values for key in keys)
+
     def _find(self, keys: tuple[str, ...]) -> tuple[str, object]:
         for key in keys:
             value = self._values.get(key)

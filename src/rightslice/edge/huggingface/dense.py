@@ -44,6 +44,8 @@ class Habits:
     """Whether the output head is the embedding when ``tie_word_embeddings`` is absent."""
     head_dim: int | None = None
     kv_heads: int | None = None
+    kv_stated: bool = False
+    """Whether the KV heads must be written: transformers' default would be a guess."""
     pattern: Pattern = Pattern.NONE
     interval: int = 6
     rotary: float = 1.0
@@ -66,21 +68,22 @@ DENSE: Final[Mapping[str, Habits]] = MappingProxyType(
         ),
         "ministral3": Habits(qkv_bias=False, output_bias=False, mlp_bias=False, kv_heads=8),
         "qwen2": Habits(
-            qkv_bias=True, output_bias=False, mlp_bias=False, pattern=Pattern.UPPER,
+            kv_stated=True, qkv_bias=True, output_bias=False, mlp_bias=False, pattern=Pattern.UPPER,
         ),
         "qwen3": Habits(
-            mlp_bias=False, head_norm="head", head_dim=128, pattern=Pattern.UPPER,
+            kv_stated=True, mlp_bias=False, head_norm="head", head_dim=128, pattern=Pattern.UPPER,
         ),
         "phi3": Habits(
             qkv_bias=False, output_bias=False, mlp_bias=False, pattern=Pattern.ALL,
             fused_qkv="qkv_proj", mlp_names=_FUSED_MLP,
         ),
-        "gemma": Habits(mlp_bias=False, ties=True, head_dim=256),
+        "gemma": Habits(kv_stated=True, mlp_bias=False, ties=True, head_dim=256),
         "gemma2": Habits(
+            kv_stated=True,
             mlp_bias=False, ties=True, head_dim=256, norms=4, pattern=Pattern.ALTERNATE,
         ),
         "gemma3_text": Habits(
-            mlp_bias=False, ties=True, head_dim=256, norms=4, head_norm="head",
+            kv_stated=True, mlp_bias=False, ties=True, head_dim=256, norms=4, head_norm="head",
             pattern=Pattern.INTERVAL,
         ),
         "cohere": Habits(
@@ -95,6 +98,7 @@ DENSE: Final[Mapping[str, Habits]] = MappingProxyType(
             mlp_bias=False, head_norm="heads", pattern=Pattern.INTERVAL, interval=4,
         ),
         "stablelm": Habits(
+            kv_stated=True,
             qkv_bias="use_qkv_bias", output_bias=False, mlp_bias=False, norm_bias=True,
             head_norm="heads", head_norm_key="qk_layernorm", rotary=0.25,
         ),
@@ -107,17 +111,18 @@ DENSE: Final[Mapping[str, Habits]] = MappingProxyType(
             mlp_names=("w1", "w3", "w2"),
         ),
         "minicpm": Habits(qkv_bias=False, output_bias=False, mlp_bias=False, ties=True),
-        "mimo": Habits(output_bias=False, mlp_bias=False, pattern=Pattern.UPPER),
-        "smollm3": Habits(ties=True),
-        "seed_oss": Habits(output_bias="attention_out_bias", mlp_bias="mlp_bias"),
+        "mimo": Habits(kv_stated=True, output_bias=False, mlp_bias=False, pattern=Pattern.UPPER),
+        "smollm3": Habits(kv_stated=True, ties=True),
+        "seed_oss": Habits(kv_stated=True, output_bias="attention_out_bias", mlp_bias="mlp_bias"),
         "glm": Habits(
-            output_bias=False, mlp_bias=False, rotary=0.5, mlp_names=_FUSED_MLP,
+            kv_stated=True, output_bias=False, mlp_bias=False, rotary=0.5, mlp_names=_FUSED_MLP,
         ),
         "glm4": Habits(
+            kv_stated=True,
             output_bias=False, mlp_bias=False, norms=4, rotary=0.5, mlp_names=_FUSED_MLP,
         ),
         "exaone4": Habits(
-            qkv_bias=False, output_bias=False, mlp_bias=False, head_norm="head",
+            kv_stated=True, qkv_bias=False, output_bias=False, mlp_bias=False, head_norm="head",
             pattern=Pattern.INTERVAL, interval=4,
         ),
         "hunyuan_v1_dense": Habits(mlp_bias=False, head_norm="head"),
@@ -183,10 +188,17 @@ def norm_count(text: Fields, habits: Habits) -> int:
     return habits.norms - int(text.flag("use_parallel_residual", default=False))
 
 
+def habitual_sizes(text: Fields, habits: Habits) -> Sizes:
+    """Return the sizes in *text*, with what *habits* say of absent keys."""
+    return read_sizes(
+        text, head_dim=habits.head_dim, kv_heads=habits.kv_heads, kv_stated=habits.kv_stated
+    )
+
+
 def dense(config: Config, habits: Habits) -> ModelDraft:
     """Return the draft of a dense decoder with *habits*."""
     text = config.text
-    sizes = read_sizes(text, head_dim=habits.head_dim, kv_heads=habits.kv_heads)
+    sizes = habitual_sizes(text, habits)
     feed = dense_feed(text, sizes.hidden, habits)
     between = norms(sizes.hidden, count=norm_count(text, habits), bias=habits.norm_bias)
     return assemble(

@@ -27,11 +27,12 @@ from rightslice.edge.huggingface.dense import (
     assemble,
     dense_feed,
     dense_mixers,
+    habitual_sizes,
     head_norm_values,
     norm_count,
     says,
 )
-from rightslice.edge.huggingface.sizes import Config, Sizes, read_sizes
+from rightslice.edge.huggingface.sizes import Config, Sizes
 from rightslice.edge.huggingface.tensors import FeedDraft, MixerDraft, ModelDraft, norms
 from rightslice.edge.huggingface.windows import Pattern, layer_types, read_windows
 
@@ -46,13 +47,15 @@ HABITS: Final[Mapping[str, Habits]] = MappingProxyType(
         "granitemoe": DENSE["granite"],
         "olmoe": Habits(mlp_bias=False, head_norm="heads"),
         "minimax_m2": Habits(
+            kv_stated=True,
             qkv_bias=False, output_bias=False, head_norm="heads", head_norm_key="use_qk_norm",
         ),
-        "gpt_oss": Habits(head_dim=64, pattern=Pattern.ALTERNATE),
+        "gpt_oss": Habits(kv_stated=True, head_dim=64, pattern=Pattern.ALTERNATE),
         "glm4_moe": Habits(
+            kv_stated=True,
             output_bias=False, head_norm="head", head_norm_key="use_qk_norm", rotary=0.5,
         ),
-        "llama4": Habits(mlp_bias=False),
+        "llama4": Habits(kv_stated=True, mlp_bias=False),
     }
 )  # fmt: skip
 
@@ -101,7 +104,7 @@ def routed(
 
 
 def _sizes(config: Config, habits: Habits) -> Sizes:
-    return read_sizes(config.text, head_dim=habits.head_dim, kv_heads=habits.kv_heads)
+    return habitual_sizes(config.text, habits)
 
 
 def every_layer(config: Config) -> ModelDraft:

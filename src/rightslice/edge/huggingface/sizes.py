@@ -44,6 +44,7 @@ def read_sizes(
     head_dim: int | None = None,
     kv_heads: int | None = None,
     layers: int | None = None,
+    kv_stated: bool = False,
 ) -> Sizes:
     """Return the sizes in *text*.
 
@@ -51,6 +52,7 @@ def read_sizes(
         text: the language model's object.
         head_dim: width of a head when the key is absent; None: hidden size over heads.
         kv_heads: KV heads when the key is absent; None: as many as query heads.
+        kv_stated: whether the key must be there, because transformers' default is no model's.
         layers: number of layers when something else than the usual keys says it.
 
     Raises:
@@ -67,6 +69,8 @@ def read_sizes(
         width = hidden // heads
     groups = text.integer_or_none(*KV_HEADS)
     if groups is None:
+        if kv_stated and not text.states(*KV_HEADS):
+            raise text.error(KV_HEADS[0], f"is missing; write a divisor of the {heads} query heads")
         groups = kv_heads or heads
     return Sizes(
         hidden=hidden,

@@ -41,7 +41,7 @@ def nemotron_h(config: Config) -> ModelDraft:
     """Nemotron-H: one mixer or one feed-forward part a layer, as its pattern says."""
     text = config.text
     kinds = _nemotron_pattern(text)
-    sizes = read_sizes(text, layers=len(kinds))
+    sizes = read_sizes(text, layers=len(kinds), kv_stated=True)
     between = norms(sizes.hidden, count=1)
     drafts = {kind: _nemotron_layer(text, sizes, kind) for kind in set(kinds)}
     made = {kind: layer(mixer, feed, between) for kind, (mixer, feed) in drafts.items()}
@@ -155,7 +155,7 @@ def _state_bytes(text: Fields, key: str) -> int:
 def qwen3_next(config: Config) -> ModelDraft:
     """Qwen3-Next, Qwen3.5 and 3.6: three delta nets, then one gated attention."""
     text = config.text
-    sizes = read_sizes(text, head_dim=_QWEN.head_dim)
+    sizes = read_sizes(text, head_dim=_QWEN.head_dim, kv_stated=True)
     full = attention(
         AttentionShape(
             hidden=sizes.hidden, heads=sizes.heads, kv_heads=sizes.kv_heads,

@@ -78,7 +78,7 @@ def layer_types(text: Fields, layers: int) -> tuple[str, ...]:
         FieldError: when there are too few or too many, or one is unknown.
     """
     kinds = text.texts("layer_types")
-    if kinds and len(kinds) != layers:
+    if text.has("layer_types") and len(kinds) != layers:
         raise text.error("layer_types", f"has {len(kinds)} entries for {layers} layers")
     for index, kind in enumerate(kinds):
         if kind not in _KNOWN:

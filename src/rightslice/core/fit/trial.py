@@ -16,7 +16,7 @@ from rightslice.core.perf.predict import largest_load, predict
 from rightslice.core.perf.queueing import STABLE_UTILIZATION
 from rightslice.core.perf.result import Prediction
 from rightslice.core.sizing.memory import size
-from rightslice.core.sizing.result import Fits, Sizing, TooBig
+from rightslice.core.sizing.result import Fits, Phase, Sizing, TooBig
 from rightslice.units import format_bytes, format_duration, format_gib, format_rate, format_ratio
 
 _PROGRESS: Final = {
@@ -281,10 +281,13 @@ def _missed(
 
 
 def furthest(candidates: list[Candidate]) -> Candidate:
-    """Return the refusal that came nearest to holding; the first of equals."""
-    return max(candidates, key=_progress)
+    """Return the refusal that came nearest to holding; of equals the one with leaner flags."""
+    return max(reversed(candidates), key=_progress)
 
 
 def _progress(candidate: Candidate) -> int:
     assert isinstance(candidate.outcome, Refused)
+    verdict = None if candidate.sizing is None else candidate.sizing.verdict
+    if isinstance(verdict, TooBig) and verdict.phase is Phase.CONFIG:
+        return -1
     return _PROGRESS[candidate.outcome.constraint]

@@ -1,0 +1,277 @@
+"""The main job: every workload fitted, every slice placed, every dollar accounted for.
+
+Each workload is fitted alone over the fleet's offers (`core.fit`). One integer program then
+chooses among the offers that hold (`core.packing.patterns`): most priority served, then least cost
+of cards in use, then least price of slices, within the cards, nodes and quotas that there are.
+Slices are bound to cards as mig-parted will cut them. The same function serves the command line,
+the API and the operator; nothing here reads a file or a clock.
+
+Not modelled yet: borrowing between quotas, elastic pools and preemption (they come with the queue
+engine); CPU and memory of nodes (each slice is given its share of them).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Final
+
+from rightslice.core.catalog.fleet import Fleet, NodeGroup, Workload
+from rightslice.core.catalog.instance import Price
+from rightslice.core.cost.bill import cents
+from rightslice.core.fit.constants import FittedConstants
+from rightslice.core.fit.fit import fit
+from rightslice.core.fit.offers import group_offers
+from rightslice.core.fit.result import Candidate, Offer, Question, Recommendation
+from rightslice.core.packing.demand import CardLayout, Choice, SlotPlan
+from rightslice.core.packing.patterns import plan_slots
+from rightslice.core.packing.place import place
+from rightslice.core.plan.billing import bill, by_workload, card_costs, workload_cost
+from rightslice.core.plan.pools import choice_of, demands_of, limits_of, pools_of
+from rightslice.core.plan.reasons import not_placed, passed
+from rightslice.core.plan.result import (
+    CardPlan,
+    Placed,
+    Plan,
+    Slot,
+    TeamUse,
+    WorkloadPlan,
+)
+from rightslice.units import format_ratio
+
+OLD_PRICE_DAYS: Final = 180
+"""A price older than this is marked."""
+
+
+def plan(
+    fleet: Fleet,
+    *,
+    constants: FittedConstants,
+    today: dt.date,
+    time_limit_seconds: float = 8.0,
+) -> Plan:
+    """Return the fitted plan of *fleet*.
+
+    Args:
+        fleet: nodes, teams and workloads.
+        constants: fitted coefficients of the memory and performance models.
+        today: for the age of prices.
+        time_limit_seconds: for the packing; the best plan found by then is returned with its gap.
+
+    Raises:
+        UnavailableError: when the solver found no plan at all in the time.
+    """
+    recommendations = _recommend(fleet, constants)
+    groups = {group.name: group for group in fleet.nodes}
+    choices = {
+        workload.name: _choices(workload, recommendations[workload.name], fleet, groups)
+        for workload in fleet.workloads
+    }
+    pools = pools_of(fleet)
+    slots = plan_slots(
+        pools,
+        demands_of(fleet.workloads, {name: tuple(found) for name, found in choices.items()}),
+        limits=limits_of(fleet.teams),
+        time_limit_seconds=time_limit_seconds,
+    )
+    taken = {
+        name: choices[name][choice] for name, choice in slots.chosen.items() if choice is not None
+    }
+    cards = _cards(fleet, place(pools, slots), taken)
+    workloads = _workload_plans(fleet, recommendations, taken, (cards, slots))
+    return Plan(
+        fleet=fleet,
+        workloads=workloads,
+        cards=cards,
+        teams=_team_uses(fleet, workloads),
+        bill=bill(fleet, cards, {name: recommendations[name] for name in taken}),
+        prices=_prices(fleet),
+        proven_gap_ratio=slots.gap,
+        notes=_notes(fleet, slots, today),
+    )
+
+
+def _recommend(fleet: Fleet, constants: FittedConstants) -> dict[str, Recommendation]:
+    """Fit every workload over every offer of the fleet; equal questions are answered once."""
+    offers = tuple(offer for group in fleet.nodes for offer in group_offers(group))
+    answers: dict[Question, Recommendation] = {}
+    found = {}
+    for workload in fleet.workloads:
+        question = question_of(workload)
+        if question not in answers:
+            answers[question] = fit(question, offers, constants=constants)
+        found[workload.name] = answers[question]
+    return found
+
+
+def question_of(workload: Workload) -> Question:
+    """Return what *workload* asks of an offer."""
+    return Question(
+        model=workload.model,
+        engine=workload.engine,
+        server=workload.server,
+        tensor_parallel=workload.tensor_parallel,
+        traffic=workload.traffic,
+        slo=workload.slo,
+        min_replicas=workload.min_replicas,
+        max_replicas=workload.max_replicas,
+        isolation=workload.isolation,
+        confidence=workload.confidence,
+    )
+
+
+def _choices(
+    workload: Workload,
+    recommendation: Recommendation,
+    fleet: Fleet,
+    groups: Mapping[str, NodeGroup],
+) -> dict[Choice, Candidate]:
+    """Return the offers that hold the load, each as the packer's choice."""
+    team = fleet.team(workload.team)
+    found: dict[Choice, Candidate] = {}
+    for candidate in recommendation.candidates:
+        choice = choice_of(candidate, groups[candidate.offer.pool], team)
+        if choice is not None:
+            found.setdefault(choice, candidate)
+    return found
+
+
+def _cards(
+    fleet: Fleet, layouts: Sequence[CardLayout], taken: Mapping[str, Candidate]
+) -> tuple[CardPlan, ...]:
+    """Return every card of every node, with replicas numbered in the order of the cards."""
+    groups = {group.name: group for group in fleet.nodes}
+    placed = {(layout.node, layout.index): layout for layout in layouts}
+    seated: defaultdict[str, int] = defaultdict(int)
+    cards = []
+    for group in fleet.nodes:
+        for node_index in range(group.count):
+            node = f"{group.name}-{node_index}"
+            for index in range(group.gpus_per_node):
+                layout = placed.get((node, index))
+                cards.append(_card(groups[group.name], (node, index), layout, (taken, seated)))
+    return tuple(cards)
+
+
+def _card(
+    group: NodeGroup,
+    where: tuple[str, int],
+    layout: CardLayout | None,
+    seating: tuple[Mapping[str, Candidate], defaultdict[str, int]],
+) -> CardPlan:
+    taken, seated = seating
+    seats = () if layout is None else layout.seats
+    slots = []
+    for seat in seats:
+        if seat.demand is None:
+            continue
+        ranks = taken[seat.demand].offer.tensor_parallel
+        slots.append(
+            Slot(
+                workload=seat.demand,
+                replica=seated[seat.demand] // ranks,
+                placement=seat.placement,
+            )
+        )
+        seated[seat.demand] += 1
+    return CardPlan(
+        node=where[0],
+        group=group,
+        card=where[1],
+        layout=tuple(sorted(seat.placement for seat in seats if seat.placement is not None)),
+        slots=tuple(slots),
+        replicas=group.time_slicing_replicas or 1,
+    )
+
+
+def _workload_plans(
+    fleet: Fleet,
+    recommendations: Mapping[str, Recommendation],
+    taken: Mapping[str, Candidate],
+    outcome: tuple[tuple[CardPlan, ...], SlotPlan],
+) -> tuple[WorkloadPlan, ...]:
+    cards, slots = outcome
+    costs = card_costs(cards)
+    amounts = None if costs is None else by_workload(costs)
+    plans = []
+    for workload in fleet.workloads:
+        recommendation = recommendations[workload.name]
+        candidate = taken.get(workload.name)
+        placed = None
+        if candidate is not None and candidate.holds is not None:
+            placed = Placed(
+                candidate=candidate,
+                replicas=candidate.holds.replicas,
+                cost=(
+                    None
+                    if amounts is None
+                    else workload_cost(amounts[workload.name], workload, candidate)
+                ),
+                passed=passed(recommendation, candidate),
+            )
+        plans.append(
+            WorkloadPlan(
+                workload=workload,
+                recommendation=recommendation,
+                outcome=placed or not_placed(recommendation, slots.refused.get(workload.name)),
+            )
+        )
+    return tuple(plans)
+
+
+def _team_uses(fleet: Fleet, workloads: Sequence[WorkloadPlan]) -> tuple[TeamUse, ...]:
+    uses = []
+    for team in fleet.teams:
+        own = [item for item in workloads if item.team == team.name]
+        running = [item.placed for item in own if item.placed is not None]
+        cards = sum(
+            (_cards_paid(item.candidate.offer) * item.replicas for item in running), Fraction(0)
+        )
+        costs = [item.cost.usd_per_hour for item in running if item.cost is not None]
+        uses.append(
+            TeamUse(
+                team=team.name,
+                cards=cards,
+                usd_per_hour=sum(costs, cents(Fraction(0))) if len(costs) == len(running) else None,
+                quota_cards=team.quota.cards,
+                quota_usd_per_hour=team.quota.usd_per_hour,
+                workloads=len(running),
+            )
+        )
+    return tuple(uses)
+
+
+def _cards_paid(offer: Offer) -> Fraction:
+    return offer.cards or Fraction(0)
+
+
+def _prices(fleet: Fleet) -> tuple[Price, ...]:
+    found = {group.price.item: group.price for group in fleet.nodes if group.price is not None}
+    return tuple(found.values())
+
+
+def _notes(fleet: Fleet, slots: SlotPlan, today: dt.date) -> tuple[str, ...]:
+    notes = [
+        f"no price is known for node group {group.name}: give it in a price file (--prices) as"
+        f" item: {group.name}; costs of the fleet are not shown without it"
+        for group in fleet.nodes
+        if group.price is None
+    ]
+    for price in _prices(fleet):
+        if price.as_of is None:
+            notes.append(f"the price of {price.item} has no date")
+        elif (today - price.as_of).days > OLD_PRICE_DAYS:
+            age = (today - price.as_of).days
+            notes.append(f"the price of {price.item} is {age} days old ({price.as_of}): check it")
+    if slots.gap > 0:
+        notes.append(
+            f"cost of cards in use is proven within {format_ratio(slots.gap)} of the least"
+        )
+    if any(group.time_slicing_replicas for group in fleet.nodes):
+        notes.append("latencies on time-sliced cards are unmeasured: their band is the widest")
+    notes.append(
+        "quotas are summed a team; borrowing, preemption and elastic pools are not decided yet"
+    )
+    return tuple(dict.fromkeys(notes))

@@ -183,3 +183,23 @@ def _fillings(size: int, groups: Sequence[int]) -> tuple[tuple[tuple[int, int], 
                 break
 
     return tuple(dict.fromkeys(filling for filling in extend(size, 0) if filling))
+
+
+def fill(patterns: Iterable[tuple[Pattern, int]], needed: Mapping[str, int]) -> tuple[Pattern, ...]:
+    """Return what each card holds when *needed* slots are put on the cards of *patterns*.
+
+    Cards that remain empty are left out.
+    """
+    left = dict(needed)
+    cards: list[Pattern] = []
+    for pattern, count in patterns:
+        for _ in range(count):
+            used = tuple((slot, min(n, left.get(slot, 0))) for slot, n in pattern)
+            kept = tuple((slot, n) for slot, n in used if n)
+            if not kept:
+                break
+            for slot, n in kept:
+                left[slot] -= n
+            cards.append(kept)
+    assert not any(left.values()), f"the patterns offer too few slots: {left}"
+    return tuple(cards)

@@ -23,7 +23,7 @@ from rightslice.core.packing.demand import (
     PoolPlan,
     SlotPlan,
 )
-from rightslice.core.packing.pattern_model import Columns, PoolColumns, build
+from rightslice.core.packing.pattern_model import Columns, PoolColumns, build, fill
 from rightslice.core.packing.refusal import Leftover, explain
 from rightslice.core.packing.solver import IntegerModel, Solved, relative_gap
 from rightslice.errors import InputError, UnavailableError, UnknownNameError
@@ -221,18 +221,10 @@ def _read_pool(found: PoolColumns, taken: Collection[Choice], solved: Solved) ->
     for choice in taken:
         if choice.pool == found.pool.name:
             needed[choice.slot] += choice.slots_needed
-    cards: list[tuple[tuple[str, int], ...]] = []
-    for pattern, column in found.cards.items():
-        for _ in range(solved.values[column]):
-            used = tuple((slot, min(count, needed[slot])) for slot, count in pattern)
-            for slot, count in used:
-                needed[slot] -= count
-            if kept := tuple((slot, count) for slot, count in used if count):
-                cards.append(kept)
-    assert not any(needed.values()), f"the model offered too few slots: {dict(needed)}"
+    offered = ((pattern, solved.values[column]) for pattern, column in found.cards.items())
     return PoolPlan(
         pool=found.pool.name,
-        cards=tuple(cards),
+        cards=fill(offered, needed),
         cuts=tuple(
             NodeCut(slot=pattern[0][0], cards_per_node=size, nodes=solved.values[column])
             for (pattern, size), column in found.cuts.items()

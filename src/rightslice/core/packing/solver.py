@@ -100,6 +100,21 @@ class IntegerModel:
             gap=relative_gap(found, bound),
         )
 
+    def duals(self, objective: Terms) -> tuple[float, ...]:
+        """Return the price of each row's low end in the linear relaxation without upper limits.
+
+        All rows must be of the kind `at_least`, and the relaxation must have an optimum.
+        """
+        from scipy.optimize import linprog  # noqa: PLC0415 - scipy loads where it is used
+
+        cost = [objective.get(column, 0.0) for column in range(len(self.upper))]
+        rows = [
+            [-terms.get(column, 0.0) for column in range(len(cost))] for terms, _, _ in self.rows
+        ]
+        result = linprog(cost, A_ub=rows, b_ub=[-low for _, low, _ in self.rows], method="highs")
+        assert result.x is not None, result.message
+        return tuple(-float(price) for price in result.ineqlin.marginals)
+
 
 def relative_gap(value: float, bound: float) -> float:
     """Return how far *value* is from *bound*, as a share of *value*; rounding noise is none.

@@ -133,7 +133,7 @@ PROFILES = (ProfileName("1g.6gb"), ProfileName("2g.12gb"), ProfileName("4g.24gb"
 def brute_force(grid: MigGrid, asked: list[list[tuple[str, int]]], cards: int) -> tuple[int, int]:
     """Return (most served, fewest cards) by trying every choice and every set of cards."""
     fits = [dict(m) for m in feasible_multisets(grid, frozenset(PROFILES))]
-    reach = [{(0, 0, 0)}]
+    reach: list[set[tuple[int, ...]]] = [{(0, 0, 0)}]
     for _ in range(cards):
         reach.append(
             {tuple(have + card.get(p, 0) for have, p in zip(state, PROFILES, strict=True))

@@ -1,0 +1,156 @@
+"""`rightslice pack`: the fewest cards for a list of MIG slices, drawn, with the proof."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Annotated
+
+import typer
+
+from rightslice.core.catalog.mig import MigGrid, ProfileName
+from rightslice.core.packing.geometry import Layout, room
+from rightslice.core.packing.offline import DoesNotFit, PackedCard, Packing, pack
+from rightslice.edge.catalog_files import Catalog
+from rightslice.entry.cli.console import Exit, Output, OutputOption, print_json
+from rightslice.entry.cli.layouts import LEGEND, draw_card, draw_ruler, slot_width
+from rightslice.entry.cli.options import GpuOption
+from rightslice.errors import InputError
+
+_DRAWN_KINDS = 24
+"""Longest picture, in different cards; the JSON form holds every card."""
+
+SlicesArgument = Annotated[
+    list[str],
+    typer.Argument(metavar="PROFILE=COUNT...", help="The slices wanted: 1g.5gb=3 2g.10gb=2."),
+]
+GpusOption = Annotated[
+    int | None, typer.Option("--gpus", min=0, help="Cards that there are; default: as needed.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the command line."""
+    app.command("pack")(pack_command)
+
+
+def pack_command(
+    slices: SlicesArgument,
+    *,
+    gpu: GpuOption,
+    gpus: GpusOption = None,
+    output: OutputOption = Output.TABLE,
+) -> int:
+    """The fewest GPUs that hold a list of MIG slices: drawn, and proven."""
+    grid = Catalog().gpu(gpu).mig
+    if grid is None:
+        raise InputError(f"{gpu} has no MIG: its cards cannot be cut into slices")
+    wanted = parse_slices(slices)
+    answer = pack(grid, wanted, gpus)
+    if output is Output.JSON:
+        print_json(answer)
+    else:
+        for line in describe(grid, wanted, answer):
+            typer.echo(line)
+    return Exit.DONE if isinstance(answer, Packing) else Exit.NO
+
+
+def parse_slices(slices: Sequence[str]) -> dict[ProfileName, int]:
+    """Return the count of each profile that ``PROFILE=COUNT`` words name; repeats add up.
+
+    Raises:
+        InputError: when a word is not of that form.
+    """
+    counts = Counter[ProfileName]()
+    for word in slices:
+        name, _, count = word.partition("=")
+        if not name or (count and not (count.isascii() and count.isdigit())) or word.endswith("="):
+            raise InputError(f"{word!r} is not PROFILE=COUNT; write it like 1g.5gb=3")
+        if len(count) > 6:
+            raise InputError(f"{count} slices of {name} are too many; give at most 999,999")
+        counts[ProfileName(name)] += int(count or "1")
+    return dict(counts)
+
+
+def describe(
+    grid: MigGrid, wanted: Mapping[ProfileName, int], answer: Packing | DoesNotFit
+) -> list[str]:
+    """Return the answer as lines of text."""
+    total = sum(wanted.values())
+    cards = f"{_count(total, 'slice')} of {grid.name}"
+    if isinstance(answer, Packing):
+        used, headline = answer, f"{cards} fit on {_count(answer.gpus_used, 'GPU')}"
+    else:
+        used = answer.packing
+        headline = f"{cards} do not fit on {_count(answer.gpus_given, 'GPU')}"
+    return [headline, *_picture(grid, answer.cards), *_missing(answer), *_proof(used)]
+
+
+def _picture(grid: MigGrid, cards: Sequence[PackedCard]) -> list[str]:
+    if not cards:
+        return []
+    alike = [list(group) for _, group in groupby(cards, key=lambda card: card.layout)]
+    drawn = alike[:_DRAWN_KINDS]
+    width = slot_width(grid, [[(p, str(p.profile)) for p in run[0].layout] for run in drawn])
+    titles = [_title(run) for run in drawn]
+    column = max(len(title) for title in titles) + 2
+    lines = ["", " " * column + draw_ruler(grid, width)]
+    for title, run in zip(titles, drawn, strict=True):
+        layout = run[0].layout
+        picture = draw_card(grid, layout, width=width)
+        lines.append(f"{title.ljust(column)}{picture}{_rest(grid, layout)}")
+    if len(alike) > len(drawn):
+        more = sum(len(run) for run in alike[len(drawn) :])
+        lines.append(f"... and {_count(more, 'GPU')} more; --output json lists each")
+    shown = [text for mark, text in LEGEND.items() if any(mark in line for line in lines)]
+    if shown:
+        lines.append(" " * (column + 1) + "   ".join(shown))
+    if not all(run[0].certain for run in drawn):
+        lines.append(
+            "Start slots of profiles of equal compute may be swapped when only counts are given."
+        )
+    return [*lines, ""]
+
+
+def _title(run: Sequence[PackedCard]) -> str:
+    first, last = run[0].index, run[-1].index
+    return f"GPU {first}" if first == last else f"GPU {first}-{last} ({len(run)}x)"
+
+
+def _rest(grid: MigGrid, layout: Layout) -> str:
+    """Return what the largest free room of a card would hold."""
+    free = [p.profile for p in room(grid, layout) if "+" not in p.profile and "-" not in p.profile]
+    if not free:
+        return "  full"
+    largest = max(
+        free, key=lambda name: (grid.profile(name).memory_slots or 0, grid.profile(name).sms or 0)
+    )
+    return f"  room for {largest}"
+
+
+def _missing(answer: Packing | DoesNotFit) -> list[str]:
+    if isinstance(answer, Packing):
+        return []
+    left = ", ".join(f"{name}={count}" for name, count in answer.left_over.items())
+    more = answer.gpus_needed - answer.gpus_given
+    change = f"{_count(more, 'more GPU')} ({answer.gpus_needed:,} in all)"
+    return [f"Left over: {left}", f"Smallest change: {change}, or leave those slices out."]
+
+
+def _proof(packing: Packing) -> list[str]:
+    prices = ", ".join(f"{name} {price}" for name, price in packing.certificate.prices.items())
+    fewest = (
+        f"Proven: no layout needs fewer than {_count(packing.gpus_bound, 'GPU')}."
+        if packing.is_proven
+        else f"Not proven: at least {_count(packing.gpus_bound, 'GPU')} are needed."
+    )
+    return [
+        fewest,
+        f"Certificate: at the prices {prices} no card's layout costs more than 1,",
+        f"and the slices cost {_count(packing.certified_bound, 'GPU')} (rounded up).",
+    ]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

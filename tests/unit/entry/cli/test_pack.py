@@ -1,0 +1,90 @@
+"""The pack verb draws cards, states the proof, and says no with what would do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+import typer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rightslice.core.packing.offline import DoesNotFit, Packing
+from rightslice.entry.cli import pack
+from rightslice.errors import InputError
+from rightslice.records import json_schema
+
+Run = Callable[..., tuple[object, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Return a function from arguments to (exit code, output)."""
+    app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+    pack.register(app)
+    app.callback()(lambda: None)
+    command = typer.main.get_command(app)
+
+    def call(*arguments: str) -> tuple[object, str]:
+        code = command.main(args=["pack", *arguments], standalone_mode=False)
+        return code, capsys.readouterr().out
+
+    return call
+
+
+def test_cards_are_drawn_with_their_proof(run: Run) -> None:
+    """Five slices fit one card, and no layout needs fewer."""
+    code, text = run("--gpu", "A100-40GB", "1g.5gb=3", "2g.10gb=2")
+    assert code == 0
+    assert "5 slices of A100-40GB fit on 1 GPU\n" in text
+    assert "│2g.10gb      │1g.5gb│1g.5gb│2g.10gb      │1g.5gb│░░░░░░│  full" in text
+    assert "Proven: no layout needs fewer than 1 GPU." in text
+
+
+def test_too_few_cards_exit_with_four(run: Run) -> None:
+    """What is left over and how many cards would do are named."""
+    code, text = run("--gpu", "A100-40GB", "--gpus", "1", "4g.20gb=2")
+    assert code == 4
+    assert "Left over: 4g.20gb=1" in text
+    assert "Smallest change: 1 more GPU (2 in all)" in text
+
+
+def test_json_holds_every_card(run: Run) -> None:
+    """The machine form lists cards, bound and certificate."""
+    code, text = run("--gpu", "A100-40GB", "--output", "json", "3g.20gb=5")
+    answer = json.loads(text)
+    assert (code, answer["kind"], answer["gpus_used"], len(answer["cards"])) == (0, "Packing", 3, 3)
+
+
+@pytest.mark.parametrize("kind", [Packing, DoesNotFit])
+def test_answers_have_a_schema(kind: type) -> None:
+    """Both answers are documented values."""
+    assert kind.__name__ in json.dumps(json_schema(kind, title="pack"))
+
+
+def test_long_lists_are_drawn_by_kind(run: Run) -> None:
+    """Hundreds of equal cards take one line."""
+    _, text = run("--gpu", "A30", "4g.24gb=300", "1g.6gb")
+    assert "GPU 0-299 (300x)" in text
+    assert len(text.splitlines()) < 15
+
+
+@pytest.mark.parametrize("word", ["1g.5gb=", "=3", "1g.5gb=-1", "1g.5gb=x", "1g.5gb=²", ""])
+def test_malformed_words_are_refused(word: str) -> None:
+    """A word that is not PROFILE=COUNT is bad input with an example."""
+    with pytest.raises(InputError, match=r"write it like 1g.5gb=3"):
+        pack.parse_slices([word])
+
+
+def test_a_card_without_mig_is_refused(run: Run) -> None:
+    """An L4 cannot be cut."""
+    with pytest.raises(InputError, match="has no MIG"):
+        run("--gpu", "L4", "1g.5gb=1")
+
+
+@given(counts=st.lists(st.integers(0, 99), min_size=1, max_size=5))
+def test_repeated_profiles_add_up(counts: list[int]) -> None:
+    """The same profile given twice asks for both."""
+    words = [f"1g.5gb={count}" for count in counts]
+    assert pack.parse_slices(words) == {"1g.5gb": sum(counts)}

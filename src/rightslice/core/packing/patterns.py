@@ -108,9 +108,8 @@ def _serve_then_save(columns: Columns, seconds: float, gap: float) -> tuple[Solv
 
     Serving everybody is tried first: when that is possible the first phase needs no search.
     """
-    model, weights = columns.model, {}
-    for (g, _), column in columns.taken.items():
-        weights[column] = columns.groups[g].weight
+    model = columns.model
+    weights = {x: columns.groups[g].weight for (g, _), x in columns.taken.items()}
     total = sum(group.weight * len(group.keys) for group in columns.groups)
     most = model.minimise(
         {column: -weight for column, weight in weights.items()},
@@ -118,16 +117,25 @@ def _serve_then_save(columns: Columns, seconds: float, gap: float) -> tuple[Solv
         gap=0.0,
     )
     assert most is not None, "serving nobody is always possible"
-    served = sum(weights[column] * most.values[column] for column in weights)
+    served = _weight(columns, most)
     if served >= total * (1 - 1e-12):
         for g, group in enumerate(columns.groups):
             choices = range(len(group.choices))
             model.exactly({columns.taken[g, c]: 1.0 for c in choices}, len(group.keys))
     elif served > 0:
-        model.at_least({x: w / served for x, w in weights.items()}, 1 - 1e-9)
+        # In units of the lightest demand, so that the solver's tolerance cannot drop it.
+        unit = min(weights.values())
+        model.at_least({x: w / unit for x, w in weights.items()}, served / unit - 1e-5)
     costs = _costs(columns)
-    fallback = _valued(most.values, costs)
-    return most, _attempt(model, costs, seconds / 2, gap) or fallback
+    cheapest = _attempt(model, costs, seconds / 2, gap)
+    if cheapest is None or _weight(columns, cheapest) < served * (1 - 1e-9):
+        return most, _valued(most.values, costs)
+    return most, cheapest
+
+
+def _weight(columns: Columns, solved: Solved) -> float:
+    """Return the weight that a point serves."""
+    return sum(columns.groups[g].weight * solved.values[x] for (g, _), x in columns.taken.items())
 
 
 def _valued(values: tuple[int, ...], costs: Mapping[int, float]) -> Solved:
@@ -156,7 +164,10 @@ def _break_ties(columns: Columns, cheapest: Solved, seconds: float, gap: float) 
     dearest = max(prices.values(), default=0.0) or 1.0
     nodes = [x for found in columns.pools for x in (*found.cuts.values(), *found.groups.values())]
     tie_break = prices | dict.fromkeys(nodes, 1e-4 * dearest)
-    return _attempt(columns.model, tie_break, seconds, gap) or cheapest
+    found = _attempt(columns.model, tie_break, seconds, gap)
+    if found is None or _weight(columns, found) < _weight(columns, cheapest) * (1 - 1e-9):
+        return cheapest
+    return found
 
 
 def _read(

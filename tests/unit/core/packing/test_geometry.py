@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from rightslice.core.catalog.mig import MigGrid, Placement, ProfileName
 from rightslice.core.packing import geometry
+from rightslice.edge.catalog_files import Catalog
 from rightslice.errors import InputError
 
 CORE = frozenset(("1g.5gb", "2g.10gb", "3g.20gb", "4g.20gb", "7g.40gb"))
@@ -112,3 +113,16 @@ def test_room_beside_a_four(a100: MigGrid) -> None:
     assert {(p.profile, p.start) for p in free if p.profile in CORE} == {
         ("1g.5gb", 4), ("1g.5gb", 5), ("1g.5gb", 6), ("2g.10gb", 4), ("3g.20gb", 4),
     }  # fmt: skip
+
+
+def test_every_grid_of_the_catalogue_is_enumerated_or_refused() -> None:
+    """The 127 profiles of 18 GPUs: 15 grids have placements, three are refused by name."""
+    refused = []
+    grids = Catalog().mig_gpus()
+    for grid in grids:
+        try:
+            assert geometry.maximal_layouts(grid)
+        except InputError as error:
+            refused.append(str(error).split(" is not known")[0])
+    assert sum(len(grid.profiles) for grid in grids) == 127
+    assert (len(grids), len(refused)) == (18, 3)

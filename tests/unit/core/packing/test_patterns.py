@@ -65,6 +65,15 @@ def test_weight_decides_who_is_served(a100: MigGrid) -> None:
     assert plan.refused["light"].smallest_change == "1 more card in mig"
 
 
+def test_a_light_demand_is_not_dropped_to_save_a_card() -> None:
+    """Beside a million times heavier one, a light demand is still served when it can be."""
+    cards = pool("big", PoolMode.WHOLE, [2], 1.0, None)
+    one = Choice(pool="big", slot=WHOLE, slots_needed=1)
+    heavy = demand("heavy", one, weight=1e7)
+    plan = plan_slots([cards], [heavy, demand("x", one), demand("y", one)])
+    assert (plan.served_weight, plan.cards_in_use, plan.gap) == (1e7 + 1, 2, 0.0)
+
+
 def test_a_replica_stays_on_one_node() -> None:
     """Three replicas of two cards do not fit two nodes of three cards."""
     nodes = pool("big", PoolMode.WHOLE, [3, 3], 1.0, None)

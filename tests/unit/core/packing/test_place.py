@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections import Counter
 
 from hypothesis import given, settings
@@ -98,3 +100,33 @@ def test_uniform_cards_are_cut_alike(a100: MigGrid) -> None:
     layouts = solve(pool(PoolMode.UNIFORM, [2, 2], a100), [ask("a", "2g.10gb", 1)])
     assert [len(x.seats) for x in layouts if x.node == "n0"] == [3, 3]
     assert [len(x.seats) for x in layouts if x.node == "n1"] == [0, 0]
+
+
+def large_fleet(seed: int, a100: MigGrid) -> tuple[list[Pool], list[Demand]]:
+    """Return 200 workloads with twelve choices each, and 50 nodes of eight cards."""
+    chance = random.Random(seed)  # noqa: S311 - a reproducible fleet, no secret
+    nodes = [tuple(PoolNode(name=f"{p}{i}", cards=8) for i in range(25)) for p in "sw"]
+    sliced = Pool(name="s", mode=PoolMode.SLICED, nodes=nodes[0], card_usd_per_hour=2.0, grid=a100)
+    whole = Pool(name="w", mode=PoolMode.WHOLE, nodes=nodes[1], card_usd_per_hour=5.0)
+    demands = []
+    for number in range(200):
+        cuts = [(chance.choice(SLOTS[:-1]), chance.randint(1, 6)) for _ in range(10)]
+        groups = [(tp, tp * chance.randint(1, 2)) for tp in (1, 4)]
+        choices = [Choice(pool="s", slot=slot, slots_needed=count) for slot, count in cuts]
+        choices += [
+            Choice(pool="w", slot=WHOLE, slots_needed=cards, same_node=tp) for tp, cards in groups
+        ]
+        demands.append(Demand(key=f"w{number:03}", weight=1.0, choices=tuple(choices)))
+    return [sliced, whole], demands
+
+
+def test_a_large_fleet_is_planned_and_placed(a100: MigGrid) -> None:
+    """200 workloads on 400 cards: all served within the gap; the time is printed, not judged."""
+    pools, demands = large_fleet(7, a100)
+    began = time.perf_counter()
+    plan = plan_slots(pools, demands)
+    planned = time.perf_counter()
+    layouts = place(pools, plan)
+    print(f"planned in {planned - began:.2f} s, placed in {time.perf_counter() - planned:.3f} s")  # noqa: T201 - timings are shown, not asserted
+    assert not plan.refused
+    assert len(held(layouts)) == plan.cards_in_use

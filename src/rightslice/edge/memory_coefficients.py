@@ -32,12 +32,14 @@ def memory_coefficients() -> MemoryCoefficients:
         weights_high_ratio=data["weights"]["high_ratio"],
         activation=Activation(
             fixed_bytes=_gib(activation.pop("fixed_gib")),
+            sampler_workspace_bytes=_gib(activation.pop("sampler_workspace_gib")),
             spread_bytes=_gib(activation.pop("spread_gib")),
             **activation,
         ),
         graphs=Graphs(
             first_capture_bytes=_gib(graphs.pop("first_capture_gib")),
             experts_bytes=_gib(graphs.pop("experts_gib")),
+            unfused_experts_bytes=_gib(graphs.pop("unfused_experts_gib")),
             spread_bytes=_gib(graphs.pop("spread_gib")),
             **graphs,
         ),

@@ -19,14 +19,12 @@ from typing import Final
 
 from rightslice.core.catalog.estimate import Band
 from rightslice.core.catalog.model import Layer, Part
-from rightslice.core.sizing.parameters import StageWeights
+from rightslice.core.sizing.parameters import UNFUSED_EXPERTS, StageWeights
 from rightslice.core.sizing.startup import Startup
 from rightslice.units import format_bytes
 
 _LOGIT_BYTES_IN_C: Final = 2
 """c counts 16-bit logits; float32 ones take this much more."""
-_TRANSIENT_EXPERT_FORMATS: Final = frozenset({"mxfp4"})
-"""Their kernels (Triton matmul_ogs, Marlin) keep no workspace between calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +62,7 @@ def activation_peak(startup: Startup, stage: StageWeights) -> ActivationPeak:
     base = known.fixed_bytes + workspace
     if flags.pipeline_parallel > 1:
         base += round(known.pipeline_hidden_bytes * tokens * model.hidden_size * width / 2)
+    forward_base = base
     forward = round(
         base
         + tokens
@@ -77,13 +76,15 @@ def activation_peak(startup: Startup, stage: StageWeights) -> ActivationPeak:
     sampler = 0
     per_logit = startup.engine.sampler_bytes_per_logit + width - _LOGIT_BYTES_IN_C
     if stage.is_last:
+        if per_logit < known.sorting_bytes_per_logit:
+            base += known.sampler_workspace_bytes
         logits = startup.sampling_rows * model.vocab_size * per_logit
         kept = model.encoder_tokens * model.hidden_size * width
         sampler = round(base + logits + known.sampler_hidden_factor * hidden + kept)
     formula = (
         _sampler_formula(startup, per_logit, base)
         if sampler >= forward
-        else _forward_formula(startup, widths, base)
+        else _forward_formula(startup, widths, forward_base)
     )
     return ActivationPeak(sampler, forward, formula, _band(startup, max(sampler, forward)))
 
@@ -110,7 +111,7 @@ def _workspace_values(hidden: int, layer: Layer, tensor_parallel: int) -> int:
     """Return the fused experts' two workspaces, in values a token (fused_moe/modular_kernel.py)."""
     experts = layer.experts
     formats = {group.format.name for group in layer.parameters if group.part is Part.EXPERT}
-    if experts is None or formats & _TRANSIENT_EXPERT_FORMATS:
+    if experts is None or formats & UNFUSED_EXPERTS:
         return 0
     width = experts.width // tensor_parallel
     return experts.per_token * (max(hidden, 2 * width) + max(hidden, width))

@@ -30,6 +30,11 @@ class Activation:
     """The two phases of the profile run; formulas in `core.sizing.activation`."""
 
     fixed_bytes: int
+    """Small tensors of either phase."""
+    sampler_workspace_bytes: int
+    """Of the fused top-k/top-p kernels; where PyTorch sorts there is none."""
+    sorting_bytes_per_logit: float
+    """From this many bytes per logit on, PyTorch sorts."""
     sampler_hidden_factor: float
     """Hidden states alive while sampling, in copies of (batched tokens x hidden size)."""
     forward_intermediate_bytes: float
@@ -55,6 +60,8 @@ class Graphs:
     """Per captured graph."""
     experts_bytes: int
     """More, a mode, when layers have experts."""
+    unfused_experts_bytes: int
+    """More, a mode, where expert kernels keep their own workspaces (mxfp4 on Marlin)."""
     spread_ratio: float
     spread_bytes: int
 
@@ -63,8 +70,10 @@ class Graphs:
 class WarmUp:
     """What the run after graph capture needs, in multiples of the sampler phase."""
 
-    dense_ratio: float
-    experts_ratio: float
+    fused_ratio: float
+    """Dense layers and fused experts: nothing but the sampler itself."""
+    unfused_ratio: float
+    """Expert kernels with workspaces of their own (mxfp4)."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

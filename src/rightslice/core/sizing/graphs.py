@@ -16,7 +16,7 @@ from typing import Final
 from rightslice.core.catalog.engine import EngineRelease
 from rightslice.core.catalog.estimate import Band
 from rightslice.core.sizing.coefficients import MemoryCoefficients, NonTorch, release_number
-from rightslice.core.sizing.parameters import StageWeights
+from rightslice.core.sizing.parameters import StageWeights, has_unfused_experts
 from rightslice.core.sizing.startup import Startup
 from rightslice.units import format_bytes
 
@@ -38,8 +38,11 @@ def graph_memory(startup: Startup, stage: StageWeights) -> GraphMemory:
         return GraphMemory(Band.exact(0), "none: enforce-eager")
     known, engine = startup.coefficients.graphs, startup.engine
     sizes = captured_sizes(engine, startup)
-    experts = any(layer.experts is not None for layer in stage.layers)
-    first = known.first_capture_bytes + (known.experts_bytes if experts else 0)
+    first = known.first_capture_bytes
+    if any(layer.experts is not None for layer in stage.layers):
+        first += known.experts_bytes
+    if has_unfused_experts(stage) and stage.pads_both_sides:
+        first += known.unfused_experts_bytes
     graphs = sizes * engine.graph_modes
     expected = engine.graph_modes * first + len(stage.layers) * graphs * known.bytes_per_layer
     spread = round(expected * known.spread_ratio) + known.spread_bytes

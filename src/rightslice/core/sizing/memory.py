@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 from rightslice.core.catalog.device import Device
 from rightslice.core.catalog.engine import EngineRelease
@@ -22,7 +23,7 @@ from rightslice.core.catalog.estimate import Band
 from rightslice.core.catalog.model import Model
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.sizing.activation import ActivationPeak, activation_peak
-from rightslice.core.sizing.coefficients import MemoryCoefficients
+from rightslice.core.sizing.coefficients import MemoryCoefficients, release_number
 from rightslice.core.sizing.defaults import effective_flags
 from rightslice.core.sizing.graphs import GraphMemory, graph_memory, non_torch_memory
 from rightslice.core.sizing.kv_cache import (
@@ -32,11 +33,19 @@ from rightslice.core.sizing.kv_cache import (
     max_concurrency,
     tokens_logged,
 )
-from rightslice.core.sizing.parameters import Loading, StageWeights, stage_weights
+from rightslice.core.sizing.parameters import (
+    Loading,
+    StageWeights,
+    has_unfused_experts,
+    stage_weights,
+)
 from rightslice.core.sizing.result import KvPool, MemoryTerm, Sizing
 from rightslice.core.sizing.startup import Startup
 from rightslice.core.sizing.verdict import Budget, verdict_of
 from rightslice.units import format_bytes, format_gib
+
+_TRITON_EXPERTS: Final = (0, 11), (0, 16)
+"""Releases whose mxfp4 experts ran on Triton on Hopper: 64.38 GiB of gpt-oss-120b, not 65.97."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +111,9 @@ def stage_memories(startup: Startup) -> tuple[StageMemory, ...]:
         startup.quantization,
         flags.tensor_parallel,
         flags.pipeline_parallel,
+        pads_both_sides=not _TRITON_EXPERTS[0]
+        <= release_number(startup.engine.version)
+        < _TRITON_EXPERTS[1],
     )
     return tuple(
         _stage_memory(startup, weights, stage)
@@ -127,7 +139,7 @@ def _stage_memory(startup: Startup, weights: StageWeights, stage: int) -> StageM
         non_torch=non_torch,
         graphs=graphs.band,
         context=known.context,
-        has_experts=any(layer.experts is not None for layer in weights.layers),
+        has_unfused_experts=weights.pads_both_sides and has_unfused_experts(weights),
         pool=_pool(startup, (weights_band, activation.band, non_torch), graphs.band),
     )
     layout = kv_layout(startup.model, startup.flags, startup.engine, stage=stage)

@@ -18,7 +18,6 @@ from rightslice.core.catalog.model import (
     Attention,
     LatentAttention,
     Layer,
-    Mixer,
     Model,
     ParameterGroup,
     Part,
@@ -35,6 +34,11 @@ RUNTIME_FORMATS: Final = {
     "fp8": WeightFormat(name="fp8", bytes_per_parameter=1.0, matmul=MatmulDtype.FP8),
 }
 """Run-time quantization methods: bytes per parameter of what they convert."""
+UNFUSED_EXPERTS: Final = frozenset({"mxfp4"})
+"""Formats whose expert kernels pad weights and manage workspaces themselves (Triton, Marlin)."""
+_PADDED_HIDDEN: Final = 256
+_PADDED_WIDTH: Final = 128
+"""mxfp4 experts: rows and columns are padded to these (vllm quantization/mxfp4.py, Marlin path)."""
 _ROTARY_BYTES: Final = 2
 _COPY_BYTES: Final = 2
 
@@ -47,6 +51,8 @@ class Loading:
     quantization: str | None
     tensor_parallel: int
     pipeline_parallel: int
+    pads_both_sides: bool = True
+    """mxfp4 experts: Marlin pads rows and columns; Triton (0.11 to 0.15) only the inner side."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +65,7 @@ class StageWeights:
     extra_bytes: int
     """Rotary cache and unpacked copies."""
     is_last: bool
+    pads_both_sides: bool
 
     @property
     def total_bytes(self) -> int:
@@ -86,8 +93,8 @@ def stage_weights(model: Model, loading: Loading) -> tuple[StageWeights, ...]:
     for stage, count in enumerate(layers_per_stage(len(model.layers), stages)):
         layers = model.layers[start : start + count]
         start += count
-        groups: list[tuple[ParameterGroup, Mixer]] = [
-            (group, layer.mixer) for layer in layers for group in layer.parameters
+        groups: list[tuple[ParameterGroup, Layer | None]] = [
+            (group, layer) for layer in layers for group in layer.parameters
         ]
         groups += [
             (group, None)
@@ -95,20 +102,33 @@ def stage_weights(model: Model, loading: Loading) -> tuple[StageWeights, ...]:
             if _on_stage(model, group, stage=stage, stages=stages)
         ]
         sized = [
-            (_rank_count(model, group, mixer, loading.tensor_parallel), group)
-            for group, mixer in groups
+            (
+                _rank_count(model, group, layer, loading.tensor_parallel),
+                _bytes_each(group, loading) * _padding(model, group, layer, loading),
+            )
+            for group, layer in groups
         ]
-        exact = sum(count * _bytes_each(group, loading) for count, group in sized)
         result.append(
             StageWeights(
                 layers=layers,
                 parameters=round(sum(count for count, _ in sized)),
-                parameter_bytes=round(exact),
+                parameter_bytes=round(sum(count * each for count, each in sized)),
                 extra_bytes=_extra_bytes(model, layers, loading.tensor_parallel),
                 is_last=stage == stages - 1,
+                pads_both_sides=loading.pads_both_sides,
             )
         )
     return tuple(result)
+
+
+@lru_cache(maxsize=4096)
+def has_unfused_experts(stage: StageWeights) -> bool:
+    """Whether some layer's experts run in kernels with workspaces of their own."""
+    return any(
+        group.part is Part.EXPERT and group.format.name in UNFUSED_EXPERTS
+        for layer in stage.layers
+        for group in layer.parameters
+    )
 
 
 def _on_stage(model: Model, group: ParameterGroup, *, stage: int, stages: int) -> bool:
@@ -118,7 +138,9 @@ def _on_stage(model: Model, group: ParameterGroup, *, stage: int, stages: int) -
     return stage == stages - 1
 
 
-def _rank_count(model: Model, group: ParameterGroup, mixer: Mixer, tensor_parallel: int) -> float:
+def _rank_count(
+    model: Model, group: ParameterGroup, layer: Layer | None, tensor_parallel: int
+) -> float:
     count: float = group.count
     vocabulary = model.vocab_size * model.hidden_size
     if group.part in (Part.EMBEDDING, Part.LM_HEAD) and count == vocabulary:
@@ -126,6 +148,7 @@ def _rank_count(model: Model, group: ParameterGroup, mixer: Mixer, tensor_parall
         count = padded * model.hidden_size
     if group.split is Split.REPLICATED:
         return count
+    mixer = None if layer is None else layer.mixer
     if group.split is Split.KV_HEADS and isinstance(mixer, Attention):
         return count / min(tensor_parallel, mixer.kv_heads)
     return count / tensor_parallel
@@ -137,6 +160,22 @@ def _bytes_each(group: ParameterGroup, loading: Loading) -> float:
     if loading.quantization in RUNTIME_FORMATS and group.part in LINEAR_PARTS:
         return RUNTIME_FORMATS[loading.quantization].bytes_per_parameter
     return loading.dtype_bytes
+
+
+def _padding(model: Model, group: ParameterGroup, layer: Layer | None, loading: Loading) -> float:
+    """Return what padding multiplies the bytes of *group* by: 1 but for mxfp4 experts."""
+    experts = None if layer is None else layer.experts
+    if experts is None or group.part is not Part.EXPERT or group.format.name not in UNFUSED_EXPERTS:
+        return 1.0
+    hidden, width = model.hidden_size, max(1, experts.width // loading.tensor_parallel)
+    if loading.pads_both_sides:
+        return _padded(hidden, _PADDED_HIDDEN) * _padded(width, _PADDED_WIDTH) / (hidden * width)
+    inner_up, inner_down = _padded(hidden, _PADDED_HIDDEN), _padded(width, _PADDED_HIDDEN)
+    return (2 * inner_up * width + hidden * inner_down) / (3 * hidden * width)
+
+
+def _padded(size: int, multiple: int) -> int:
+    return -(-size // multiple) * multiple
 
 
 def _extra_bytes(model: Model, layers: tuple[Layer, ...], tensor_parallel: int) -> int:

@@ -37,7 +37,7 @@ class Budget:
     non_torch: Band
     graphs: Band
     context: Band
-    has_experts: bool
+    has_unfused_experts: bool
     pool: Band
 
 
@@ -277,7 +277,7 @@ def _after_cache(startup: Startup, budget: Budget) -> Iterator[_Check]:
         lambda: _out_of_memory(startup),
     )
     warm_up = startup.coefficients.warm_up
-    ratio = warm_up.experts_ratio if budget.has_experts else warm_up.dense_ratio
+    ratio = warm_up.unfused_ratio if budget.has_unfused_experts else warm_up.fused_ratio
     sampler = round(budget.sampler_bytes * ratio)
     yield _Check(
         Phase.WARM_UP,

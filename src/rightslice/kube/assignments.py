@@ -1,0 +1,101 @@
+"""Each workload that runs, with what its manifests need to know of the fleet around it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rightslice.core.catalog.device import Device
+from rightslice.core.catalog.fleet import NodeGroup, Workload
+from rightslice.core.catalog.share import Exclusive, MigSlice, Share
+from rightslice.core.fit.result import Offer
+from rightslice.core.perf.result import Prediction
+from rightslice.core.plan.result import CardPlan, Placed, Plan
+from rightslice.core.sizing.result import Sizing
+from rightslice.kube.manifest import object_names
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assignment:
+    """A workload on its node group."""
+
+    name: str
+    """Of its Kubernetes objects."""
+    fleet_name: str
+    workload: Workload
+    placed: Placed
+    group: NodeGroup
+    nodes: tuple[str, ...]
+    """Where the plan put its replicas."""
+    spare: int
+    """Further replicas that would find a place in the same group as it is cut."""
+
+    @property
+    def offer(self) -> Offer:
+        """What each replica holds."""
+        return self.placed.candidate.offer
+
+    @property
+    def device(self) -> Device:
+        """What each rank sees."""
+        return self.offer.device
+
+    @property
+    def sizing(self) -> Sizing:
+        """Memory and flags of one replica."""
+        sizing = self.placed.candidate.sizing
+        assert sizing is not None, f"{self.workload.name} was placed without being sized"
+        return sizing
+
+    @property
+    def prediction(self) -> Prediction:
+        """One replica under its part of the load."""
+        prediction = self.placed.candidate.prediction
+        assert prediction is not None, f"{self.workload.name} was placed without a prediction"
+        return prediction
+
+
+def assignments(plan: Plan) -> tuple[Assignment, ...]:
+    """Return every workload of *plan* that runs, in the plan's order."""
+    names = object_names(item.name for item in plan.workloads)
+    groups = {group.name: group for group in plan.fleet.nodes}
+    found = []
+    for item in plan.workloads:
+        if item.placed is None:
+            continue
+        offer = item.placed.candidate.offer
+        cards = [card for card in plan.cards if card.group_name == offer.pool]
+        nodes = dict.fromkeys(
+            card.node for card in cards if any(slot.workload == item.name for slot in card.slots)
+        )
+        found.append(
+            Assignment(
+                name=names[item.name],
+                fleet_name=plan.fleet_name,
+                workload=item.workload,
+                placed=item.placed,
+                group=groups[offer.pool],
+                nodes=tuple(nodes),
+                spare=spare_replicas(offer.device.share, offer.tensor_parallel, cards),
+            )
+        )
+    return tuple(found)
+
+
+def spare_replicas(share: Share, tensor_parallel: int, cards: Sequence[CardPlan]) -> int:
+    """Return how many more replicas with *share* would start on *cards* as they are cut."""
+    match share:
+        case MigSlice(profile=profile):
+            cut = sum(placement.profile == profile for card in cards for placement in card.layout)
+            used = sum(
+                slot.placement is not None and slot.placement.profile == profile
+                for card in cards
+                for slot in card.slots
+            )
+            return cut - used
+        case Exclusive():
+            free = Counter(card.node for card in cards if card.idle and not card.layout)
+            return sum(count // tensor_parallel for count in free.values())
+        case _:
+            return sum(card.replicas - len(card.slots) for card in cards)

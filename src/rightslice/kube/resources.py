@@ -1,0 +1,81 @@
+"""What a pod asks of its node: the GPU resource by name, and its part of CPU and memory.
+
+Names are the device plugin's: under ``mixed`` a slice is ``nvidia.com/mig-<profile>`` with ``+``
+written as ``.`` (NVIDIA/k8s-device-plugin internal/resource/nvml-mig-device.go, GetName); under
+``single``, ``none`` and time-slicing everything is ``nvidia.com/gpu``.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Final, assert_never
+
+from rightslice.core.catalog.fleet import MigStrategy, NodeGroup
+from rightslice.core.catalog.share import Exclusive, MigSlice, MpsShare, Share, TimeSlice
+from rightslice.records import Json
+from rightslice.units import GIB, MIB
+
+WHOLE_GPU: Final = "nvidia.com/gpu"
+POD_PART_OF_NODE: Final = Fraction(4, 5)
+"""Of a node's CPU and memory the pods get four fifths: the rest is for the system and daemons.
+
+Our own allowance. GKE keeps back up to a quarter of the first GiB and less of the rest
+(cloud.google.com "Plan node sizes"); GPU daemons (plugin, DCGM exporter, log agents) add to it.
+"""
+
+
+def extended_resource(share: Share, group: NodeGroup) -> str:
+    """Return the extended resource that a server with *share* of a card of *group* asks for."""
+    match share:
+        case MigSlice(profile=profile) if group.mig is MigStrategy.MIXED:
+            return f"nvidia.com/mig-{resource_suffix(profile)}"
+        case MigSlice() | Exclusive() | TimeSlice() | MpsShare():
+            return WHOLE_GPU
+        case _:
+            assert_never(share)
+
+
+def resource_suffix(profile: str) -> str:
+    """Return a profile as resource names and label values write it.
+
+    >>> resource_suffix("1g.10gb+me")
+    '1g.10gb.me'
+    """
+    return profile.replace("+", ".")
+
+
+def node_requests(cards: Fraction | None, group: NodeGroup) -> dict[str, Json]:
+    """Return the CPU and memory requests of a replica that pays for *cards*; {} when unknown.
+
+    Its share of the node, rounded down, so that every slice of a node can run at once: whole CPUs
+    and GiB, or thousandths and MiB where the share is less than one.
+    """
+    if cards is None:
+        return {}
+    part = min(cards / group.gpus_per_node, Fraction(1)) * POD_PART_OF_NODE
+    requests: dict[str, Json] = {}
+    if group.vcpus is not None:
+        requests["cpu"] = cpu_quantity(part * group.vcpus)
+    if group.memory_bytes is not None:
+        requests["memory"] = memory_quantity(part * group.memory_bytes)
+    return requests
+
+
+def cpu_quantity(cpus: Fraction) -> str:
+    """Return *cpus* as a Kubernetes quantity, rounded down.
+
+    >>> cpu_quantity(Fraction(19, 2)), cpu_quantity(Fraction(1, 2))
+    ('9', '500m')
+    """
+    return str(int(cpus)) if cpus >= 1 else f"{max(1, int(cpus * 1000))}m"
+
+
+def memory_quantity(size_bytes: Fraction) -> str:
+    """Return *size_bytes* as a Kubernetes quantity, rounded down to GiB, or MiB when less than one.
+
+    >>> memory_quantity(Fraction(9 * GIB, 2))
+    '4Gi'
+    """
+    if size_bytes >= GIB:
+        return f"{int(size_bytes / GIB)}Gi"
+    return f"{max(1, int(size_bytes / MIB))}Mi"

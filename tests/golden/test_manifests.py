@@ -1,0 +1,53 @@
+"""Golden manifests: each case's ``input.yaml`` describes a plan, ``expected/`` is what is written.
+
+The description is that of ``plans.py``. Every object is checked against its schema as well.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate  # type: ignore[import-untyped] # it ships no type information
+import pytest
+import yaml
+
+from rightslice.core.plan.result import Plan
+from rightslice.edge.plan_files import plan_files
+
+CASES = sorted(path.parent for path in Path(__file__).parent.glob("*/input.yaml"))
+Builder = Callable[[Mapping[str, Any]], Plan]
+
+
+@pytest.fixture(params=CASES, ids=lambda case: case.name)
+def case(request: pytest.FixtureRequest) -> Path:
+    """Return the folder of one case."""
+    folder: Path = request.param
+    return folder
+
+
+def read(folder: Path) -> dict[str, str]:
+    """Return the text of every file below *folder*."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_text("utf-8") for path in files}
+
+
+def test_files_are_as_expected(case: Path, build_plan: Builder, *, rewrite_golden: bool) -> None:
+    """What is written for a described plan is what lies in the case's folder."""
+    given = plan_files(build_plan(yaml.safe_load((case / "input.yaml").read_text("utf-8"))))
+    if rewrite_golden:
+        shutil.rmtree(case / "expected", ignore_errors=True)
+        for path, text in given.items():
+            file = case / "expected" / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, "utf-8")
+    assert given == read(case / "expected")
+
+
+def test_objects_are_valid(case: Path) -> None:
+    """Each object in the case's files passes the schema of Kubernetes 1.34."""
+    for path in (case / "expected" / "workloads").rglob("*.yaml"):
+        for manifest in yaml.safe_load_all(path.read_text("utf-8")):
+            kubernetes_validate.validate(manifest, "1.34", strict=True)

@@ -177,6 +177,8 @@ class PerfConstants:
     """Host work a step for every running sequence (sampling, detokenising, scheduling)."""
     ttft_seconds: float
     """Constant part of the time to first token (tokenise, schedule, return)."""
+    ttft_seconds_per_layer: float
+    """Part that grows with layers: prompts run without full CUDA graphs."""
     log_sd_tpot: float
     log_sd_ttft: float
     log_sd_slice: float

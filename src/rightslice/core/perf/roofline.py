@@ -197,7 +197,7 @@ def step_on(
         prompt_tokens=max(prompt_tokens, 1.0),
         chunk_tokens=schedule.chunk_tokens,
         stages=schedule.stages,
-        first_token=constants.ttft_seconds,
+        first_token=constants.ttft_seconds + constants.ttft_seconds_per_layer * work.layers,
     )
 
 

@@ -37,6 +37,7 @@ def constants() -> PerfConstants:
         all_reduce_pcie_seconds=50e-6,
         host_seconds_per_sequence=2e-6,
         ttft_seconds=0.01,
+        ttft_seconds_per_layer=0.0,
         log_sd_tpot=0.2,
         log_sd_ttft=0.5,
         log_sd_slice=0.1,

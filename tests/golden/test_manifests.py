@@ -5,7 +5,10 @@ The description is that of ``plans.py``. Every object is checked against its sch
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
+import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,12 @@ import yaml
 from rightslice.core.plan.result import Plan
 from rightslice.edge.plan_files import plan_files
 
+KUBECTL = """#!/bin/sh
+echo "$*" >> "$CALLS"
+[ "$1 $2" = "get node" ] && echo /
+[ "$*" = "apply -f -" ] && cat > /dev/null
+exit 0
+"""
 CASES = sorted(path.parent for path in Path(__file__).parent.glob("*/input.yaml"))
 Builder = Callable[[Mapping[str, Any]], Plan]
 
@@ -51,3 +60,20 @@ def test_objects_are_valid(case: Path) -> None:
     for path in (case / "expected" / "workloads").rglob("*.yaml"):
         for manifest in yaml.safe_load_all(path.read_text("utf-8")):
             kubernetes_validate.validate(manifest, "1.34", strict=True)
+
+
+def test_the_readmes_commands_run_in_order(case: Path, tmp_path: Path) -> None:
+    """Read by a shell: nodes are labelled, then drained and cut one by one, then pods applied."""
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text(KUBECTL)
+    kubectl.chmod(0o755)
+    blocks = re.findall(
+        r"```sh\n(.*?)```", (case / "expected/README.md").read_text("utf-8"), re.DOTALL
+    )
+    calls = tmp_path / "calls"
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CALLS": str(calls)}
+    subprocess.run(["sh", "-eu", "-c", "\n".join(blocks)], check=True, env=environment)
+    verbs = [line.split()[0] for line in calls.read_text().splitlines()]
+    cutting = [verb for verb in verbs if verb in {"get", "drain", "wait", "uncordon"}]
+    assert verbs[0] == "label"
+    assert cutting == ["get", "drain", "wait", "uncordon"] * verbs.count("drain")

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from rightslice.core.plan.result import Plan
-from rightslice.edge.plan_files import MARKER, plan_files, write_plan
+from rightslice.edge.plan_files import MARKER, _swap, plan_files, write_plan
 from rightslice.errors import InputError, UnavailableError
 
 PLANS = Path(__file__).parents[2] / "golden" / "plans.py"
@@ -104,6 +104,15 @@ def test_an_empty_folder_may_be_filled(plan: Plan, tmp_path: Path) -> None:
     (tmp_path / "plan").mkdir()
     write_plan(plan, tmp_path / "plan")
     assert (tmp_path / "plan" / "README.md").is_file()
+
+
+def test_a_failed_swap_brings_the_earlier_plan_back(tmp_path: Path) -> None:
+    """When the new folder cannot take its place, the old one is where it was."""
+    (tmp_path / "plan").mkdir()
+    (tmp_path / "plan" / "README.md").write_text("old")
+    with pytest.raises(OSError, match="No such file"):
+        _swap(tmp_path / "missing", tmp_path / "plan", tmp_path / "old")
+    assert listing(tmp_path) == {"plan/README.md"}
 
 
 def test_a_failed_write_leaves_nothing_behind(plan: Plan, tmp_path: Path) -> None:

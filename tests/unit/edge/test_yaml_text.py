@@ -37,6 +37,11 @@ def test_plain_text_stays_plain(text: str) -> None:
     assert dump_yaml([{"value": text}]) == f"value: {text}\n"
 
 
+def test_lines_of_text_stay_lines() -> None:
+    """A text of several lines is written as a block, for people to read."""
+    assert dump_yaml([{"value": "first\nsecond\n"}]) == "value: |\n  first\n  second\n"
+
+
 def test_keys_keep_their_order() -> None:
     """People read apiVersion, kind, metadata, spec."""
     manifest: Manifest = {"apiVersion": "v1", "kind": "Service", "metadata": {}, "spec": {}}

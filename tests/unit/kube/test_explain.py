@@ -39,3 +39,6 @@ def test_an_unknown_price_is_said(assign: Callable[..., Assignment]) -> None:
     placed = assign({}, {}).placed
     assert cost_text(placed).startswith("$1.37/h, $1,000.10 a month, $0.42 per million")
     assert cost_text(replace(placed, cost=None)) == "price not known"
+    assert placed.cost is not None
+    idle = replace(placed.cost, usd_per_million_tokens=None)
+    assert cost_text(replace(placed, cost=idle)) == "$1.37/h, $1,000.10 a month"

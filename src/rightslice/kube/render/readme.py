@@ -145,9 +145,10 @@ def _mig_step(nodes: Sequence[NodeSetting]) -> str:
         "done",
     ]
     return (
-        f"Cut the cards\n\nThe ConfigMap lies in {_NAMESPACE}. Applying a layout clears every"
-        " MIG instance on the node's cards, so each node is drained first, one after the other,"
-        f" until `{state}` says `success`. When it says `failed`, the loop stops with that node"
+        f"Cut the cards\n\nThe ConfigMap lies in {_NAMESPACE}. mig-parted takes counts and"
+        " chooses the starts itself; the plan drew the layouts that this reaches. Applying one"
+        " clears every MIG instance on the node's cards, so each node is drained first, one after the"
+        f" other, until `{state}` says `success`. When it says `failed`, the loop stops with that node"
         " still cordoned: read the log of its mig-manager pod. A configuration is named after its"
         " content: a node whose layout is in place already is passed over."
         f"{_strategy_text(nodes)}\n\n" + _shell(lines)
@@ -224,8 +225,8 @@ def _known(plan: Plan, nodes: Sequence[NodeSetting], running: Sequence[Assignmen
     ]
     if running:
         notes.append(
-            "The weights are downloaded anew by each pod (emptyDir); a shared volume or an image"
-            " volume at the same path saves that"
+            "Each pod downloads the weights anew and keeps them on its node's disk (emptyDir); a"
+            " shared volume or an image volume at the same path saves both"
         )
     if not notes:
         return ""

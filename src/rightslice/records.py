@@ -54,7 +54,7 @@ def to_json(value: object) -> Json:  # noqa: PLR0911 - one return a kind of valu
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-def json_schema(root: type, *, title: str) -> dict[str, Json]:
+def json_schema(root: type | types.UnionType, *, title: str) -> dict[str, Json]:
     """Return the JSON Schema (draft 2020-12) of what `to_json` makes of a *root* value."""
     definitions: dict[str, Json] = {}
     reference = _schema(root, definitions)

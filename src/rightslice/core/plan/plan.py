@@ -50,7 +50,7 @@ def plan(
     *,
     constants: FittedConstants,
     today: dt.date,
-    time_limit_seconds: float = 8.0,
+    time_limit_seconds: float = 3.0,
 ) -> Plan:
     """Return the fitted plan of *fleet*.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,3 +66,15 @@ def warn(message: str) -> None:
     """Say on standard error what the reader should know."""
     typer.secho("note: ", fg=typer.colors.YELLOW, bold=True, nl=False, err=True)
     typer.echo(message, err=True)
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Show on a terminal's standard error that *what* goes on; silent in a pipe."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console  # noqa: PLC0415 - rich loads where it is used
+
+    with Console(stderr=True).status(f"{what} ..."):
+        yield

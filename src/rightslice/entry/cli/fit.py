@@ -1,0 +1,126 @@
+"""``rightslice fit``: the smallest and cheapest offer that holds a load within its targets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from rightslice.core.catalog.estimate import check_confidence
+from rightslice.core.catalog.fleet import Isolation
+from rightslice.core.catalog.server import ServerConfig
+from rightslice.core.fit.fit import fit as fit_offers
+from rightslice.core.fit.result import Question
+from rightslice.edge.catalog_files import Catalog
+from rightslice.edge.constants import fitted_constants
+from rightslice.edge.prices_file import read_prices
+from rightslice.entry.cli.console import Exit, Output, print_json
+from rightslice.entry.cli.offers import read_offers
+from rightslice.entry.cli.options import (
+    ConcurrencyOption,
+    EngineVersionOption,
+    InputOption,
+    ModelArgument,
+    OutputsOption,
+    PercentileOption,
+    PrefixHitOption,
+    RateOption,
+    TpotOption,
+    TtftOption,
+    accepts_server_flags,
+    read_outputs,
+    read_slo,
+    read_traffic,
+)
+from rightslice.errors import InputError
+from rightslice.units import parse_ratio
+
+OffersOption = Annotated[
+    str | None,
+    typer.Option(
+        "--offers",
+        metavar="LIST",
+        help="Boards, instance types or their slices: A100-40GB:2g.10gb,H100-80GB,p4d.24xlarge."
+        " Every board with a known price if absent.",
+    ),
+]
+ConfidenceOption = Annotated[
+    float | None,
+    typer.Option(
+        "--confidence",
+        parser=parse_ratio,
+        metavar="C",
+        help="How sure the offer must be to hold: 90 (the default); 50 is the point estimate.",
+    ),
+]
+ReplicasOption = Annotated[
+    int, typer.Option("--max-replicas", min=1, help="Servers that may share the load.")
+]
+IsolationOption = Annotated[
+    Isolation, typer.Option("--isolation", help="hardware: whole cards and MIG slices only.")
+]
+PricesOption = Annotated[
+    Path | None,
+    typer.Option("--prices", metavar="FILE", help="Your own prices (kind: Prices)."),
+]
+AllOption = Annotated[bool, typer.Option("--all", help="Show every offer, not the nearest ones.")]
+
+
+DEFAULT_CONFIDENCE: Final = 0.9
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to *app*."""
+    app.command("fit")(accepts_server_flags(fit))
+
+
+def fit(  # noqa: PLR0913 - one parameter an option
+    *,
+    model: ModelArgument,
+    inputs: InputOption,
+    output: OutputsOption,
+    concurrency: ConcurrencyOption = None,
+    rate: RateOption = None,
+    tpot: TpotOption = None,
+    ttft: TtftOption = None,
+    percentile: PercentileOption = None,
+    offers: OffersOption = None,
+    confidence: ConfidenceOption = None,
+    max_replicas: ReplicasOption = 1,
+    isolation: IsolationOption = Isolation.HARDWARE,
+    prefix_hit: PrefixHitOption = None,
+    prices: PricesOption = None,
+    engine_version: EngineVersionOption = None,
+    show_all: AllOption = False,
+    server: ServerConfig,
+) -> int:
+    """The smallest and cheapest offer that holds a load, and why every other one was not taken.
+
+    Example: rightslice fit opt-1.3b --input 128 --output 128 --concurrency 64 --tpot 30ms
+    """
+    lengths, form = read_outputs(output)
+    slo = read_slo(tpot, ttft, percentile)
+    if slo is None:
+        raise InputError("fit needs a target: give --tpot, as in 30ms, or --ttft, as in 500ms")
+    catalog = Catalog()
+    question = Question(
+        model=catalog.model(model),
+        engine=catalog.engine(engine_version),
+        server=server,
+        tensor_parallel=server.tensor_parallel if server.tensor_parallel > 1 else None,
+        traffic=read_traffic(inputs, lengths, concurrency, rate, prefix_hit),
+        slo=slo,
+        max_replicas=max_replicas,
+        isolation=isolation,
+        confidence=check_confidence(DEFAULT_CONFIDENCE if confidence is None else confidence),
+    )
+    own = {} if prices is None else read_prices(prices)
+    answer = fit_offers(question, read_offers(offers, catalog, own), constants=fitted_constants())
+    if form is Output.JSON:
+        print_json(answer)
+    else:
+        from rightslice.entry.cli.fit_tables import print_recommendation  # noqa: PLC0415 - rich loads where it is used
+
+        print_recommendation(answer, show_all=show_all)
+    return Exit.DONE if answer.chosen is not None else Exit.NO

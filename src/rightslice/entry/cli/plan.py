@@ -1,0 +1,129 @@
+"""``rightslice plan``: a fleet file in, a fitted plan out, with manifests and a report."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rightslice.core.catalog.traffic import ClosedLoop
+from rightslice.core.perf.predict import curve
+from rightslice.core.perf.result import Curve
+from rightslice.core.plan.plan import plan as plan_fleet
+from rightslice.core.plan.result import Plan
+from rightslice.edge.catalog_files import Catalog
+from rightslice.edge.constants import fitted_constants
+from rightslice.edge.fleet_file import read_fleet
+from rightslice.edge.plan_files import write_plan
+from rightslice.edge.prices_file import read_prices
+from rightslice.edge.text_files import write_text
+from rightslice.entry.cli.console import Exit, Output, OutputOption, print_json, warn, working
+
+FleetArgument = Annotated[
+    Path, typer.Argument(metavar="FLEET.yaml", help="The fleet file (kind: Fleet).")
+]
+WriteOption = Annotated[
+    Path | None,
+    typer.Option("--write", metavar="DIR", help="Write manifests and node configuration there."),
+]
+ReportOption = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="FILE.html", help="Write one self-contained HTML file."),
+]
+PricesOption = Annotated[
+    Path | None,
+    typer.Option("--prices", metavar="FILE", help="Your own prices (kind: Prices)."),
+]
+WhyOption = Annotated[
+    bool, typer.Option("--why", help="For every workload, why each cheaper offer was not taken.")
+]
+TimeOption = Annotated[
+    float,
+    typer.Option("--time-limit", min=0.1, max=600, metavar="SECONDS", help="For the packing."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to *app*."""
+    app.command("plan")(plan)
+
+
+def plan(  # noqa: PLR0913 - one parameter an option
+    *,
+    fleet: FleetArgument,
+    write: WriteOption = None,
+    report: ReportOption = None,
+    prices: PricesOption = None,
+    why: WhyOption = False,
+    time_limit: TimeOption = 3.0,
+    output: OutputOption = Output.TABLE,
+) -> int:
+    """Offer, replicas, flags, place and price for every workload of a fleet, with the reasons.
+
+    Example: rightslice plan examples/gpu-as-a-service/fleet.yaml --write out/manifests
+    """
+    own = {} if prices is None else read_prices(prices)
+    described = read_fleet(fleet, catalog=Catalog(), own_prices=own)
+    today = dt.datetime.now(tz=dt.UTC).date()
+    with working(f"fitting {len(described.workloads)} workloads"):
+        answer = plan_fleet(
+            described,
+            constants=fitted_constants(),
+            today=today,
+            time_limit_seconds=time_limit,
+        )
+    written = _write(answer, write, report, today)
+    if output is Output.JSON:
+        print_json(answer)
+    else:
+        from rightslice.entry.cli.plan_tables import print_plan  # noqa: PLC0415 - rich loads where it is used
+
+        print_plan(answer, why=why, written=written)
+    for item in answer.not_placed:
+        warn(f"{item.name} is not placed: {item.outcome.reason}")  # type: ignore[union-attr]  # not_placed holds no Placed
+    return Exit.NO if answer.not_placed else Exit.DONE
+
+
+def _write(
+    answer: Plan, folder: Path | None, report: Path | None, today: dt.date
+) -> tuple[Path, ...]:
+    written: list[Path] = []
+    if folder is not None:
+        write_plan(answer, folder)
+        written.append(folder)
+    if report is not None:
+        from rightslice.entry.report.report import render_report  # noqa: PLC0415 - only for a report
+
+        text = render_report(answer, curves=curves_of(answer), generated=today.isoformat())
+        write_text(report, text)
+        written.append(report)
+    return tuple(written)
+
+
+def curves_of(answer: Plan) -> dict[str, Curve]:
+    """Return the latency-throughput curve of every workload that runs, on its offer."""
+    constants = fitted_constants()
+    found = {}
+    for item in answer.workloads:
+        placed = item.placed
+        if placed is None or placed.candidate.sizing is None:
+            continue
+        prediction = placed.candidate.prediction
+        assert prediction is not None
+        traffic = prediction.traffic
+        load = traffic.load
+        at = load.concurrency if isinstance(load, ClosedLoop) else math.ceil(prediction.running)
+        limit = max(prediction.capacity.sequences, 1)
+        points = sorted(
+            {*(1 << n for n in range(limit.bit_length())), limit, max(at, 1), limit * 2}
+        )
+        found[item.name] = curve(
+            placed.candidate.sizing,
+            traffic,
+            constants=constants.era(item.workload.engine),
+            points=points,
+        )
+    return found

@@ -1,0 +1,89 @@
+"""``rightslice schema``: JSON Schemas of the files that people write and of every answer."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from types import UnionType
+from typing import Annotated, assert_never
+
+import typer
+
+from rightslice.entry.cli.console import Exit
+
+
+class Subject(Enum):
+    """What a schema describes."""
+
+    FLEET = "fleet"
+    """The fleet file."""
+    PRICES = "prices"
+    """The price file."""
+    SIZE = "size"
+    PREDICT = "predict"
+    FIT = "fit"
+    PACK = "pack"
+    PLAN = "plan"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to *app*."""
+    app.command("schema")(schema)
+
+
+def schema(
+    *, subject: Annotated[Subject, typer.Argument(help="A file's kind, or a verb's answer.")]
+) -> int:
+    """The JSON Schema of the fleet or price file, or of what a verb prints with --output json.
+
+    Example: rightslice schema fleet > fleet.schema.json
+    """
+    typer.echo(json.dumps(schema_of(subject), indent=2, ensure_ascii=False))
+    return Exit.DONE
+
+
+def schema_of(subject: Subject) -> object:
+    """Return the JSON Schema of *subject*."""
+    if subject in (Subject.FLEET, Subject.PRICES):
+        return _file_schema(subject)
+    from rightslice.records import json_schema  # noqa: PLC0415 - only for a schema
+
+    return json_schema(_answer(subject), title=f"rightslice {subject.value}")
+
+
+def _file_schema(subject: Subject) -> object:
+    import msgspec  # noqa: PLC0415 - only for a schema
+
+    from rightslice.edge.fleet_schema import FleetFile, PricesFile  # noqa: PLC0415 - only here
+
+    shape = FleetFile if subject is Subject.FLEET else PricesFile
+    described = msgspec.json.schema(shape)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **described}
+
+
+def _answer(subject: Subject) -> type | UnionType:
+    match subject:
+        case Subject.SIZE:
+            from rightslice.core.sizing.result import SizeAnswer  # noqa: PLC0415 - only here
+
+            return SizeAnswer
+        case Subject.PREDICT:
+            from rightslice.core.perf.result import Outlook  # noqa: PLC0415 - only here
+
+            return Outlook
+        case Subject.FIT:
+            from rightslice.core.fit.result import Recommendation  # noqa: PLC0415 - only here
+
+            return Recommendation
+        case Subject.PACK:
+            from rightslice.core.packing.offline import DoesNotFit, Packing  # noqa: PLC0415 - only here
+
+            return Packing | DoesNotFit
+        case Subject.PLAN:
+            from rightslice.core.plan.result import Plan  # noqa: PLC0415 - only here
+
+            return Plan
+        case Subject.FLEET | Subject.PRICES:
+            raise AssertionError(subject)
+        case _:
+            assert_never(subject)

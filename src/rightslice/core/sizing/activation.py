@@ -8,11 +8,13 @@ vLLM runs one forward pass of ``max-num-batched-tokens`` dummy tokens, then samp
 
 c is the bytes that live per logit (14: 16-bit logits, fp32 logits, probabilities and noise; 38
 where PyTorch sorts). Logits are whole on every rank, so tensor parallelism does not shrink them;
-only the last pipeline stage has them. Known gap: vision and audio towers, carried by the band.
+only the last pipeline stage has them. A vision tower runs first, over the largest item; its width
+is estimated from its parameters, hence the wider band where it rules.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -61,7 +63,8 @@ def activation_peak(startup: Startup, stage: StageWeights) -> ActivationPeak:
     hidden = tokens * model.hidden_size * width
     base = known.fixed_bytes + workspace
     if flags.pipeline_parallel > 1:
-        base += round(known.pipeline_hidden_bytes * tokens * model.hidden_size * width / 2)
+        ends = 1 if stage.is_last else 2
+        base += round(ends * known.pipeline_hidden_bytes * tokens * model.hidden_size * width / 2)
     forward_base = base
     forward = round(
         base
@@ -73,27 +76,46 @@ def activation_peak(startup: Startup, stage: StageWeights) -> ActivationPeak:
         * width
         / 2
     )
+    patches = _profiled_encoder_tokens(startup) if stage.is_first else 0
+    kept = patches * model.hidden_size * width
+    encoder = _encoder_peak(startup, patches)
     sampler = 0
     per_logit = startup.engine.sampler_bytes_per_logit + width - _LOGIT_BYTES_IN_C
     if stage.is_last:
         if per_logit < known.sorting_bytes_per_logit:
             base += known.sampler_workspace_bytes
         logits = startup.sampling_rows * model.vocab_size * per_logit
-        kept = model.encoder_tokens * model.hidden_size * width
         sampler = round(base + logits + known.sampler_hidden_factor * hidden + kept)
-    formula = (
-        _sampler_formula(startup, per_logit, base)
-        if sampler >= forward
-        else _forward_formula(startup, widths, forward_base)
-    )
-    return ActivationPeak(sampler, forward, formula, _band(startup, max(sampler, forward)))
-
-
-def _band(startup: Startup, expected: int) -> Band:
-    known = startup.coefficients.activation
-    ratio = known.encoder_spread_ratio if startup.model.encoder_tokens else known.spread_ratio
+    if encoder > max(sampler, forward):
+        formula = f"vision tower: {patches} tokens of {known.encoder_patches} patches"
+    elif sampler >= forward:
+        formula = _sampler_formula(startup, per_logit, base)
+    else:
+        formula = _forward_formula(startup, widths, forward_base)
+    expected = max(sampler, forward, encoder)
+    ratio = known.encoder_spread_ratio if encoder == expected else known.spread_ratio
     spread = round(expected * ratio) + known.spread_bytes
-    return Band(max(0, expected - spread), expected, expected + spread)
+    peak = Band(max(0, expected - spread), expected, expected + spread)
+    return ActivationPeak(sampler, forward, formula, peak)
+
+
+def _profiled_encoder_tokens(startup: Startup) -> int:
+    """Return the tokens of the multimodal items that the profile run feeds."""
+    flags, item = startup.flags, startup.model.encoder_tokens
+    if item == 0:
+        return 0
+    return max(1, flags.max_num_batched_tokens // item) * min(item, flags.max_model_len)
+
+
+def _encoder_peak(startup: Startup, tokens: int) -> int:
+    """Return the peak of the tower over those items; its width follows from its parameters."""
+    if tokens == 0:
+        return 0
+    known, model = startup.coefficients.activation, startup.model
+    parameters = model.parameters - model.text_parameters
+    width = math.sqrt(parameters / (12 * known.encoder_depth))
+    values = tokens * known.encoder_patches * width
+    return round(values * known.encoder_hidden_bytes * startup.dtype_bytes / 2)
 
 
 @lru_cache(maxsize=4096)

@@ -42,12 +42,18 @@ class Activation:
     forward_hidden_bytes: float
     """Bytes per token and hidden value in the forward phase."""
     pipeline_hidden_bytes: float
-    """The same for tensors that a pipeline stage receives or sends."""
+    """The same for tensors that a pipeline stage receives, and again for those that it sends."""
+    encoder_patches: int
+    """Patches that a vision tower reads for each token that it hands on."""
+    encoder_depth: int
+    """Layers of a usual tower; with its parameters this gives its width."""
+    encoder_hidden_bytes: float
+    """Bytes per patch and hidden value while the tower runs (four times as wide inside)."""
     spread_ratio: float
     """Half width of the 90 % band, as a share of the peak."""
     spread_bytes: int
     encoder_spread_ratio: float
-    """The same where a vision or audio tower is profiled too."""
+    """The same where a vision or audio tower is the larger phase."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -64,6 +64,7 @@ class StageWeights:
     parameter_bytes: int
     extra_bytes: int
     """Rotary cache and unpacked copies."""
+    is_first: bool
     is_last: bool
     pads_both_sides: bool
 
@@ -114,6 +115,7 @@ def stage_weights(model: Model, loading: Loading) -> tuple[StageWeights, ...]:
                 parameters=round(sum(count for count, _ in sized)),
                 parameter_bytes=round(sum(count * each for count, each in sized)),
                 extra_bytes=_extra_bytes(model, layers, loading.tensor_parallel),
+                is_first=stage == 0,
                 is_last=stage == stages - 1,
                 pads_both_sides=loading.pads_both_sides,
             )

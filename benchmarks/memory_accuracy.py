@@ -1,0 +1,403 @@
+"""How right the memory model is: predictions beside what real vLLM start-ups logged.
+
+Usage: memory_accuracy.py [--data CSV] [--models DIR] [--json OUT] [--counts]
+
+CSV has the columns of benchmarks/data/MEMORY_LOGS.md; DIR holds config files named ORG__NAME.json, used
+before the catalogue. Without --data the table in benchmarks/data is taken. Cross-validated figures
+refit the estimated terms with every row of the judged model left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from rightslice.core.catalog.estimate import Band
+from rightslice.core.sizing.graphs import captured_sizes
+from rightslice.core.sizing.kv_cache import max_concurrency
+from rightslice.core.sizing.memory import StageMemory
+from rightslice.core.sizing.result import Fits, TooBig
+from rightslice.core.sizing.stages import StagedSizing, staged_sizing
+from rightslice.edge.memory_coefficients import memory_coefficients
+from rightslice.edge.startup_table import (
+    Row,
+    find_device,
+    find_engine,
+    find_model,
+    number,
+    server_of,
+    whole,
+)
+from rightslice.units import GIB
+
+HERE = Path(__file__).parent
+KNOWN = memory_coefficients()
+GRAPH_TOLERANCE_GIB = 0.3
+PRINTED_HALF_GIB = 0.005
+COUNT_TOLERANCE = 0.0005
+NOT_SIZING = "not a "
+"""Remarks of failed starts that had other causes say "not a sizing failure" or alike."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What the model says of one row."""
+
+    staged: StagedSizing
+    memory_known: bool
+
+
+def predict(row: Row, models: Path | None) -> Prediction | None:
+    """Return the prediction of one row; None when its architecture is not known."""
+    model = find_model(row, models)
+    if model is None:
+        return None
+    device, known = find_device(row)
+    staged = staged_sizing(
+        model, device, server_of(row), engine=find_engine(row), coefficients=KNOWN
+    )
+    return Prediction(staged=staged, memory_known=known)
+
+
+def given_pool(row: Row, prediction: Prediction) -> int | None:
+    """Return the tokens that the printed pool makes."""
+    printed = number(row, "kv_cache_gib")
+    return None if printed is None else prediction.staged.tokens_of_pool(round(printed * GIB))
+
+
+def band(value: Band) -> list[int]:
+    """Return a band as low, expected, high."""
+    return [value.low, value.expected, value.high]
+
+
+def as_json(index: int, row: Row, prediction: Prediction | None) -> dict[str, object]:
+    """Return one row of the JSON document."""
+    if prediction is None:
+        return {"row": index, "known": False, "predicted": None}
+    sizing, kv = prediction.staged.sizing, prediction.staged.sizing.kv
+    verdict = sizing.verdict
+    predicted: dict[str, object] = {
+        "weights_bytes": band(prediction.staged.largest(lambda stage: stage.budget.weights)),
+        "activation_bytes": band(prediction.staged.largest(lambda stage: stage.budget.activation)),
+        "non_torch_bytes": band(prediction.staged.first.budget.non_torch),
+        "graph_bytes": band(prediction.staged.largest(lambda stage: stage.budget.graphs)),
+    }
+    if prediction.memory_known:
+        length, engine = prediction.staged.startup.flags.max_model_len, sizing.engine
+        predicted |= {
+            "kv_bytes": band(prediction.staged.first.budget.pool),
+            "kv_tokens": band(kv.tokens),
+            "max_concurrency": [
+                max_concurrency(prediction.staged.first.layout, blocks, length, engine)
+                for blocks in band(kv.blocks)
+            ],
+            "fits": isinstance(verdict, Fits),
+            "phase": verdict.phase.value if isinstance(verdict, TooBig) else None,
+        }
+    tokens = given_pool(row, prediction)
+    if tokens is not None:
+        predicted["kv_tokens_given_pool"] = tokens
+    return {"row": index, "known": True, "predicted": predicted}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A row with its prediction."""
+
+    index: int
+    row: Row
+    prediction: Prediction
+
+    @property
+    def group(self) -> str:
+        """Rows of one architecture are left out together."""
+        model = self.prediction.staged.startup.model
+        return f"{model.family} {model.hidden_size} {len(model.layers)} {model.vocab_size}"
+
+    @property
+    def last(self) -> StageMemory:
+        """The stage that samples."""
+        return self.prediction.staged.last
+
+    def logged(self, column: str) -> int | None:
+        """Return a GiB column in bytes."""
+        value = number(self.row, column)
+        return None if value is None else round(value * GIB)
+
+
+def summary(errors: Sequence[float]) -> str:
+    """Return count, median, mean, p95 and worst of absolute errors in percent."""
+    if not errors:
+        return "no rows"
+    sizes = [abs(error) * 100 for error in errors]
+    p95 = float(np.quantile(np.array(sizes), 0.95))
+    return (
+        f"{len(sizes):3} rows  median {statistics.median(sizes):5.2f} %"
+        f"  mean {statistics.fmean(sizes):5.2f} %  p95 {p95:5.2f} %  worst {max(sizes):6.2f} %"
+    )
+
+
+def relative(
+    cases: Iterable[Case], column: str, predicted: Callable[[Case], float]
+) -> list[tuple[Case, float]]:
+    """Return predicted over logged, minus one, of the rows that state *column* above zero."""
+    return [
+        (case, predicted(case) / logged - 1)
+        for case in cases
+        if (logged := case.logged(column)) is not None and logged > 0
+    ]
+
+
+def print_errors(name: str, errors: Sequence[tuple[Case, float]], *, worst: int = 4) -> None:
+    """Print one line of statistics, and the worst rows."""
+    print(f"{name:28} {summary([error for _, error in errors])}")
+    for case, error in sorted(errors, key=lambda item: -abs(item[1]))[:worst]:
+        model, version = case.row["model"][:42], case.prediction.staged.startup.engine.version
+        print(f"    row {case.index:3} {model:42} {version:8} {error * 100:+7.2f} %")
+
+
+def weights_of(case: Case) -> int:
+    """Return predicted weights, the maximum over stages."""
+    return case.prediction.staged.largest(lambda stage: stage.budget.weights).expected
+
+
+def activation_of(case: Case) -> int:
+    """Return the predicted activation peak, the maximum over stages."""
+    return case.prediction.staged.largest(lambda stage: stage.budget.activation).expected
+
+
+def graphs_of(case: Case) -> int:
+    """Return predicted graph memory, the maximum over stages."""
+    return case.prediction.staged.largest(lambda stage: stage.budget.graphs).expected
+
+
+def pool_of(case: Case) -> int:
+    """Return the predicted KV pool of the first stage."""
+    return case.prediction.staged.first.budget.pool.expected
+
+
+def sampler_features(case: Case) -> list[float] | None:
+    """Return what the sampler phase is linear in; None where the forward pass rules."""
+    startup, stage = case.prediction.staged.startup, case.last
+    if stage.activation.sampler_bytes < stage.activation.forward_bytes:
+        return None
+    flags, model = startup.flags, startup.model
+    logits = float(startup.sampling_rows * model.vocab_size)
+    sorts = startup.engine.sampler_bytes_per_logit >= KNOWN.activation.sorting_bytes_per_logit
+    hidden = float(flags.max_num_batched_tokens * model.hidden_size * startup.dtype_bytes)
+    return [logits * (not sorts), logits * sorts, hidden, float(not sorts)]
+
+
+def graph_features(case: Case) -> list[float] | None:
+    """Return what graph memory is linear in."""
+    startup, stage = case.prediction.staged.startup, case.prediction.staged.first
+    modes = startup.engine.graph_modes
+    graphs = captured_sizes(startup.engine, startup) * modes * len(stage.weights.layers)
+    experts = any(layer.experts is not None for layer in stage.weights.layers)
+    return [modes, graphs, modes * experts, modes * stage.budget.has_unfused_experts]
+
+
+def refitted(
+    cases: Sequence[Case],
+    column: str,
+    features: Callable[[Case], list[float] | None],
+    shipped: Callable[[Case], int],
+) -> dict[int, float]:
+    """Return each row's term, its linear coefficients fitted without the row's own model.
+
+    What the shipped formula adds beyond the features (workspaces, logit width) is kept.
+    """
+    usable = [
+        (case, found, logged)
+        for case in cases
+        if (logged := case.logged(column)) is not None and logged > 0
+        for found in [features(case)]
+        if found is not None
+    ]
+    every = np.array([found for _, found, _ in usable])
+    now, *_ = np.linalg.lstsq(every, np.array([shipped(case) for case, *_ in usable]), rcond=None)
+    result: dict[int, float] = {case.index: shipped(case) for case in cases}
+    for group in {case.group for case in cases}:
+        kept = [
+            (found, logged - (shipped(case) - float(np.dot(now, found))))
+            for case, found, logged in usable
+            if case.group != group
+        ]
+        fit, *_ = np.linalg.lstsq(
+            np.array([found for found, _ in kept]), np.array([aim for _, aim in kept]), rcond=None
+        )
+        for case in cases:
+            found = features(case)
+            if case.group == group and found is not None:
+                result[case.index] += float(np.dot(fit - now, found))
+    return result
+
+
+def mean_non_torch(cases: Sequence[Case]) -> dict[int, float]:
+    """Return each row's non-torch memory: the mean of other models in the same class."""
+    result: dict[int, float] = {}
+    for case in cases:
+        shipped = case.prediction.staged.first.budget.non_torch
+        others = [
+            logged
+            for other in cases
+            if other.group != case.group and other.prediction.staged.first.budget.non_torch == shipped
+            and (logged := other.logged("non_torch_gib")) is not None
+        ]  # fmt: skip
+        result[case.index] = statistics.fmean(others) if others else shipped.expected
+    return result
+
+
+def print_terms(cases: Sequence[Case]) -> None:
+    """Print the error of each term, in sample and cross-validated."""
+    started = [c for c in cases if c.row.get("fits") == "yes" and c.prediction.memory_known]
+    activation = refitted(cases, "activation_peak_gib", sampler_features, activation_of)
+    graphs = refitted(cases, "cuda_graph_gib", graph_features, graphs_of)
+    non_torch = mean_non_torch(cases)
+
+    def pool(case: Case) -> float:
+        change = activation[case.index] - activation_of(case)
+        change += non_torch[case.index] - case.prediction.staged.first.budget.non_torch.expected
+        return pool_of(case) - change
+
+    print_errors("weights", relative(cases, "weights_gib_per_gpu", weights_of))
+    print_errors("activation", relative(cases, "activation_peak_gib", activation_of))
+    refit = relative(cases, "activation_peak_gib", lambda case: activation[case.index])
+    print_errors("activation, cross-validated", refit, worst=0)
+    print_errors("KV pool", relative(started, "kv_cache_gib", pool_of))
+    print_errors("KV pool, cross-validated", relative(started, "kv_cache_gib", pool), worst=0)
+    for name, predicted in (("graphs", graphs_of), ("graphs, cross-validated", None)):
+        misses = [
+            ((predicted(case) if predicted else graphs[case.index]) - logged) / GIB
+            for case in cases
+            if (logged := case.logged("cuda_graph_gib")) is not None and logged > 0
+        ]
+        near = sum(abs(miss) <= GRAPH_TOLERANCE_GIB for miss in misses)
+        print(f"{name:28} {len(misses):3} rows  {near} within {GRAPH_TOLERANCE_GIB} GiB, mean"
+              f" {statistics.fmean(abs(miss) for miss in misses):.2f} GiB")  # fmt: skip
+    print_band(started)
+
+
+def print_band(cases: Sequence[Case]) -> None:
+    """Print how often the KV band holds the logged pool, and how wide it is."""
+    bands = [
+        (case.prediction.staged.first.budget.pool, logged)
+        for case in cases
+        if (logged := case.logged("kv_cache_gib")) is not None
+    ]
+    inside = sum(pool.low <= logged <= pool.high for pool, logged in bands)
+    widths = [(pool.high - pool.low) / pool.expected for pool, _ in bands if pool.expected > 0]
+    print(f"{'KV band':28} holds {inside} of {len(bands)} rows, median width"
+          f" {statistics.median(widths) * 100:.2f} % of the pool")  # fmt: skip
+
+
+def print_tokens(cases: Sequence[Case]) -> None:
+    """Print how many rows' tokens follow from their printed pool alone."""
+    right, missed = 0, []
+    for case in cases:
+        stated, tokens = whole(case.row, "kv_tokens"), given_pool(case.row, case.prediction)
+        if stated is None or tokens is None:
+            continue
+        layout = case.prediction.staged.first.layout
+        per_token = (case.logged("kv_cache_gib") or 0) / max(1, stated)
+        blocks = sum(group.block_tokens for group in layout.groups)
+        if abs(tokens - stated) <= PRINTED_HALF_GIB * GIB / per_token + blocks:
+            right += 1
+        else:
+            missed.append((case, tokens - stated))
+    print(f"{'tokens from the pool':28} {right} of {right + len(missed)} rows within its rounding")
+    for case, error in missed:
+        print(f"    row {case.index:3} {case.row['model'][:42]:42} {error:+d} tokens")
+
+
+def print_verdicts(cases: Sequence[Case]) -> None:
+    """Print where the verdict and the real start disagree."""
+    judged = [
+        case
+        for case in cases
+        if case.prediction.memory_known and not (case.row.get("notes") or "").startswith(NOT_SIZING)
+    ]
+    wrong = [
+        case
+        for case in judged
+        if isinstance(case.prediction.staged.sizing.verdict, Fits)
+        != (case.row.get("fits") == "yes")
+    ]
+    print(f"{'verdicts':28} {len(judged) - len(wrong)} of {len(judged)} right")
+    for case in wrong:
+        verdict = case.prediction.staged.sizing.verdict
+        said = verdict.phase.value if isinstance(verdict, TooBig) else "fits"
+        print(f"    row {case.index:3} {case.row['model'][:42]:42} started: {case.row['fits']},"
+              f" predicted: {said}")  # fmt: skip
+
+
+def count_parameters(options: argparse.Namespace) -> int:
+    """Print parameter counts beside stated ones, and write them."""
+    found: list[dict[str, object]] = []
+    errors = []
+    for index, row in enumerate(read_rows(options.data)):
+        model = find_model(row, options.models)
+        stated = whole(row, "total_params")
+        error = model.parameters / stated - 1 if model is not None and stated else None
+        if error is not None:
+            errors.append(error)
+            if abs(error) > COUNT_TOLERANCE:
+                print(f"    row {index:3} {row['hf_id'][:50]:50} {error * 100:+.3f} %")
+        found.append({
+            "row": index, "hf_id": row.get("hf_id"),
+            "total_params": model.parameters if model else None,
+            "text_params": model.text_parameters if model else None,
+            "error_ratio": error,
+        })  # fmt: skip
+    print(f"{'parameters':28} {summary(errors)}")
+    write(options.json, found)
+    return 0
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV file."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write(path: Path | None, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write the JSON document, when one is asked for."""
+    if path is not None:
+        path.write_text(json.dumps({"rows": rows}, indent=1) + "\n", encoding="utf-8")
+
+
+def main() -> int:
+    """Print the tables and write the JSON document."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--data", type=Path, default=HERE / "data" / "memory_logs.csv")
+    parser.add_argument("--models", type=Path, help="folder of ORG__NAME.json configs")
+    parser.add_argument("--json", type=Path, help="where to write the predictions")
+    parser.add_argument("--counts", action="store_true", help="parameter counts instead")
+    options = parser.parse_args()
+    if options.counts:
+        return count_parameters(options)
+    rows = read_rows(options.data)
+    predictions = [predict(row, options.models) for row in rows]
+    pairs = list(zip(rows, predictions, strict=True))
+    write(options.json, [as_json(index, *pair) for index, pair in enumerate(pairs)])
+    cases = [
+        Case(index=index, row=row, prediction=prediction)
+        for index, (row, prediction) in enumerate(pairs)
+        if prediction is not None
+    ]
+    print(f"{len(rows)} rows, {len(cases)} of known architecture")
+    print_terms(cases)
+    print_tokens(cases)
+    print_verdicts(cases)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -2,8 +2,8 @@
 
 Usage: memory_accuracy.py [--data CSV] [--models DIR] [--json OUT] [--counts]
 
-CSV has the columns of benchmarks/data/MEMORY_LOGS.md; DIR holds config files named ORG__NAME.json, used
-before the catalogue. Without --data the table in benchmarks/data is taken. Cross-validated figures
+CSV has the columns of benchmarks/data/MEMORY_LOGS.md; DIR holds config files named ORG__NAME.json,
+used before the catalogue. Without --data the table in benchmarks/data is taken. Cross-validated figures
 refit the estimated terms with every row of the judged model left out.
 """
 
@@ -248,9 +248,10 @@ def mean_non_torch(cases: Sequence[Case]) -> dict[int, float]:
         others = [
             logged
             for other in cases
-            if other.group != case.group and other.prediction.staged.first.budget.non_torch == shipped
+            if other.group != case.group
+            and other.prediction.staged.first.budget.non_torch == shipped
             and (logged := other.logged("non_torch_gib")) is not None
-        ]  # fmt: skip
+        ]
         result[case.index] = statistics.fmean(others) if others else shipped.expected
     return result
 
@@ -317,6 +318,11 @@ def print_tokens(cases: Sequence[Case]) -> None:
         print(f"    row {case.index:3} {case.row['model'][:42]:42} {error:+d} tokens")
 
 
+def starts(case: Case) -> bool:
+    """Whether the row's server is predicted to start."""
+    return isinstance(case.prediction.staged.sizing.verdict, Fits)
+
+
 def print_verdicts(cases: Sequence[Case]) -> None:
     """Print where the verdict and the real start disagree."""
     judged = [
@@ -324,12 +330,7 @@ def print_verdicts(cases: Sequence[Case]) -> None:
         for case in cases
         if case.prediction.memory_known and not (case.row.get("notes") or "").startswith(NOT_SIZING)
     ]
-    wrong = [
-        case
-        for case in judged
-        if isinstance(case.prediction.staged.sizing.verdict, Fits)
-        != (case.row.get("fits") == "yes")
-    ]
+    wrong = [case for case in judged if starts(case) != (case.row.get("fits") == "yes")]
     print(f"{'verdicts':28} {len(judged) - len(wrong)} of {len(judged)} right")
     for case in wrong:
         verdict = case.prediction.staged.sizing.verdict

@@ -19,6 +19,7 @@ from rightslice.kube.resources import extended_resource
 from rightslice.kube.server_args import PORT
 
 _OPERATOR = "gpu-operator"
+_STATE = f"{MIG_CONFIG_LABEL}.state"
 _NAMESPACE = "the namespace where the GPU operator runs (here `gpu-operator`)"
 
 
@@ -121,13 +122,24 @@ def _sharing_step(nodes: Sequence[NodeSetting]) -> str:
 
 
 def _mig_step(nodes: Sequence[NodeSetting]) -> str:
-    state = f"{MIG_CONFIG_LABEL}.state"
-    path, config = state.replace(".", "\\."), MIG_CONFIG_LABEL.replace(".", "\\.")
+    return (
+        f"Cut the cards\n\nThe ConfigMap lies in {_NAMESPACE}. mig-parted takes counts and"
+        " chooses the starts itself; the plan drew the layouts that this reaches. Applying one"
+        " clears every MIG instance on the node's cards, so each node is drained first, one after"
+        f" the other, until `{_STATE}` says `success`. When it says `failed`, the loop stops with"
+        " that node still cordoned: read the log of its mig-manager pod. A configuration is named"
+        " after its content: a node whose layout is in place already is passed over."
+        f"{_strategy_text(nodes)}\n\n" + _shell(_cutting(nodes))
+    )
+
+
+def _cutting(nodes: Sequence[NodeSetting]) -> list[str]:
+    path, config = _STATE.replace(".", "\\."), MIG_CONFIG_LABEL.replace(".", "\\.")
     patch = '{"spec":{"migManager":{"config":{"name":"rightslice-mig-parted"}}}}'
     pairs = [f"{node.node}={node.mig_config}" for node in _mig_nodes(nodes)]
     wait = f'--for=jsonpath="{{.metadata.labels.{path}}}"=success --timeout=20m'
     have = f'-o jsonpath="{{.metadata.labels.{config}}}/{{.metadata.labels.{path}}}"'
-    lines = [
+    return [
         f"kubectl create configmap rightslice-mig-parted -n {_OPERATOR} \\",
         f"  --from-file=config.yaml={files.MIG_PARTED} \\",
         "  --dry-run=client -o yaml | kubectl apply -f -",
@@ -139,20 +151,11 @@ def _mig_step(nodes: Sequence[NodeSetting]) -> str:
         "  node=${pair%=*}; config=${pair#*=}",
         f'  [ "$(kubectl get node "$node" {have})" = "$config/success" ] && continue',
         '  kubectl drain "$node" --ignore-daemonsets --delete-emptydir-data || break',
-        f'  kubectl label node "$node" {state}- {MIG_CONFIG_LABEL}="$config" --overwrite',
+        f'  kubectl label node "$node" {_STATE}- {MIG_CONFIG_LABEL}="$config" --overwrite',
         f'  kubectl wait node "$node" {wait} || break',
         '  kubectl uncordon "$node"',
         "done",
     ]
-    return (
-        f"Cut the cards\n\nThe ConfigMap lies in {_NAMESPACE}. mig-parted takes counts and"
-        " chooses the starts itself; the plan drew the layouts that this reaches. Applying one"
-        " clears every MIG instance on the node's cards, so each node is drained first, one after the"
-        f" other, until `{state}` says `success`. When it says `failed`, the loop stops with that node"
-        " still cordoned: read the log of its mig-manager pod. A configuration is named after its"
-        " content: a node whose layout is in place already is passed over."
-        f"{_strategy_text(nodes)}\n\n" + _shell(lines)
-    )
 
 
 def _strategy_text(nodes: Sequence[NodeSetting]) -> str:

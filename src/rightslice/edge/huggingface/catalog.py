@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +19,7 @@ import msgspec
 
 from rightslice.core.catalog.model import Model, ModelName
 from rightslice.core.catalog.source import Source
+from rightslice.edge.data_files import read_toml
 from rightslice.edge.huggingface.config import LARGEST_CONTEXT, Fields, parse_object
 from rightslice.edge.huggingface.reading import read_config, read_fields
 from rightslice.errors import InputError, UnknownNameError
@@ -83,8 +82,7 @@ _INDEX: Final = "model.safetensors.index.json"
 
 @cache
 def _table() -> _Table:
-    text = files("rightslice").joinpath("data/models.toml").read_text(encoding="utf-8")
-    return msgspec.convert(tomllib.loads(text), _Table)
+    return msgspec.convert(read_toml("models.toml"), _Table)
 
 
 @cache

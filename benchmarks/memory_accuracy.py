@@ -2,9 +2,9 @@
 
 Usage: memory_accuracy.py [--data CSV] [--models DIR] [--json OUT] [--counts]
 
-CSV has the columns of benchmarks/data/MEMORY_LOGS.md; DIR holds config files named ORG__NAME.json,
-used before the catalogue. Without --data the table in benchmarks/data is taken. Cross-validated figures
-refit the estimated terms with every row of the judged model left out.
+CSV has the columns of benchmarks/data/MEMORY_LOGS.md (the table beside it is the default); DIR
+holds configs named ORG__NAME.json, used before the catalogue. Cross-validated figures refit the
+estimated terms with every row of the judged model left out.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ import numpy as np
 from rightslice.core.catalog.estimate import Band
 from rightslice.core.sizing.graphs import captured_sizes
 from rightslice.core.sizing.kv_cache import max_concurrency
-from rightslice.core.sizing.memory import StageMemory
 from rightslice.core.sizing.result import Fits, TooBig
 from rightslice.core.sizing.stages import StagedSizing, staged_sizing
 from rightslice.edge.memory_coefficients import memory_coefficients
@@ -121,11 +120,6 @@ class Case:
         model = self.prediction.staged.startup.model
         return f"{model.family} {model.hidden_size} {len(model.layers)} {model.vocab_size}"
 
-    @property
-    def last(self) -> StageMemory:
-        """The stage that samples."""
-        return self.prediction.staged.last
-
     def logged(self, column: str) -> int | None:
         """Return a GiB column in bytes."""
         value = number(self.row, column)
@@ -185,7 +179,7 @@ def pool_of(case: Case) -> int:
 
 def sampler_features(case: Case) -> list[float] | None:
     """Return what the sampler phase is linear in; None where the forward pass rules."""
-    startup, stage = case.prediction.staged.startup, case.last
+    startup, stage = case.prediction.staged.startup, case.prediction.staged.last
     if stage.activation.sampler_bytes < stage.activation.forward_bytes:
         return None
     flags, model = startup.flags, startup.model

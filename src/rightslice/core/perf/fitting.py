@@ -8,15 +8,22 @@ load with it.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from scipy.optimize import least_squares
 
-from rightslice.core.perf.observation import Observation, step_for, tpot_factors
+from rightslice.core.perf.observation import (
+    Observation,
+    step_for,
+    tpot_as_measured,
+    tpot_factors,
+    ttft_as_measured,
+)
 from rightslice.core.perf.result import PerfConstants
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
@@ -52,6 +59,39 @@ _UNIT: Final = {
     "ttft_seconds_per_layer": 0.0,
     "eager_factor": 1.0,
 }
+
+
+_PRIOR: Final = PerfConstants(
+    era="",
+    overhead_seconds_per_layer=64e-6,
+    eager_factor=2.0,
+    weight_ratio=1.05,
+    kv_ratio=1.02,
+    compute_ratio=0.86,
+    prefill_ratio=1.79,
+    all_reduce_seconds=1.3e-6,
+    all_reduce_pcie_seconds=60e-6,
+    host_seconds_per_sequence=3e-6,
+    ttft_seconds=0.010,
+    ttft_seconds_per_layer=0.0,
+    log_sd_tpot=0.2,
+    log_sd_ttft=0.5,
+    log_sd_slice=0.10,
+    log_sd_shared=0.30,
+    log_sd_new_gpu=0.10,
+    fitted_gpus=(),
+    source="",
+)
+"""Dense rows of recent engines (aiconfigurator's silicon sample); all-reduce 5 to 15 us and more on
+older engines; eager launches up to twice the overhead. Slices: error of constants carried between
+boards of one host, 4 to 10 %. Shares under MPS and time-slicing: judgement, one public test."""
+_OLDER: Final = {"overhead_seconds_per_layer": 114e-6, "all_reduce_seconds": 15e-6}
+_FEW: Final = 8
+"""Clients up to which the wait behind prompts hardly counts: they fix the constant of TTFT."""
+_TTFT_GRID: Final = tuple(
+    (start / 1e3, layer / 1e6) for start in (2, 5, 10, 15, 20, 30) for layer in range(0, 1600, 100)
+)
+"""Constant part of TTFT, and part a layer, in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,25 +161,6 @@ def fit_tpot(points: Sequence[Observation], prior: PerfConstants) -> PerfConstan
     return fit_features(features_of(points, prior), prior)
 
 
-def select(features: Features, chosen: Array) -> Features:
-    """Return the points where *chosen* (Boolean) holds."""
-    return Features(
-        **{field.name: getattr(features, field.name)[chosen] for field in fields(Features)}
-    )
-
-
-def fit_without(
-    points: Sequence[Observation], prior: PerfConstants, keys: Sequence[Hashable]
-) -> dict[Hashable, PerfConstants]:
-    """Return, for each distinct key, the constants fitted on the points that have another key."""
-    features = features_of(points, prior)
-    fitted = {}
-    for key in dict.fromkeys(keys):
-        others = np.array([other != key for other in keys])
-        fitted[key] = fit_features(select(features, others), prior) if others.any() else prior
-    return fitted
-
-
 def fit_features(features: Features, prior: PerfConstants) -> PerfConstants:
     """Return *prior* with its step-time constants moved to *features*."""
     centre = np.log([getattr(prior, name) for name in NAMES])
@@ -159,3 +180,52 @@ def fit_features(features: Features, prior: PerfConstants) -> PerfConstants:
     values = np.exp(centre + found.x * spread)
     moved = {name: float(value) for name, value in zip(NAMES, values, strict=True)}
     return replace(prior, **moved)  # type: ignore[arg-type]  # NAMES are fields of numbers
+
+
+def prior_of(era: str) -> PerfConstants:
+    """Return where the fit of *era* starts."""
+    older = {} if era.endswith("2025") else _OLDER
+    return replace(_PRIOR, era=era, **older)  # type: ignore[arg-type]  # floats, both of them
+
+
+def fit_ttft(points: Sequence[Observation], constants: PerfConstants) -> PerfConstants:
+    """Return *constants* with the parts of TTFT at least median error on rows of few clients."""
+    first = [point for point in points if point.ttft_seconds is not None]
+    few = [point for point in first if point.sequences <= _FEW] or first
+    if not few:
+        return constants
+
+    def trial(start: tuple[float, float]) -> PerfConstants:
+        return replace(constants, ttft_seconds=start[0], ttft_seconds_per_layer=start[1])
+
+    return min(
+        (trial(start) for start in _TTFT_GRID),
+        key=lambda tried: float(np.median([abs(ttft_error(point, tried)) for point in few])),
+    )
+
+
+def tpot_error(point: Observation, constants: PerfConstants) -> float:
+    """Return log(predicted / measured) of a point that has a TPOT."""
+    return math.log(tpot_as_measured(point, constants) / (point.tpot_seconds or math.nan))
+
+
+def ttft_error(point: Observation, constants: PerfConstants) -> float:
+    """Return log(predicted / measured) of a point that has a TTFT."""
+    return math.log(ttft_as_measured(point, constants) / (point.ttft_seconds or math.nan))
+
+
+def fit_without(
+    points: Sequence[Observation], prior: PerfConstants, keys: Sequence[Hashable]
+) -> dict[Hashable, PerfConstants]:
+    """Return, for each distinct key, the constants fitted on the points that have another key."""
+    fitted = {}
+    for key in dict.fromkeys(keys):
+        others = [point for point, own in zip(points, keys, strict=True) if own != key]
+        fitted[key] = fit(others, prior)
+    return fitted
+
+
+def fit(points: Sequence[Observation], prior: PerfConstants) -> PerfConstants:
+    """Return *prior* with all its constants moved to *points*."""
+    decoded = [point for point in points if point.tpot_seconds is not None]
+    return fit_ttft(points, fit_tpot(decoded, prior) if decoded else prior)

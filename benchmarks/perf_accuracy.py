@@ -1,0 +1,209 @@
+"""Predicted against measured: error by source, and what share of rows the 90 % band holds.
+
+    .venv/bin/python benchmarks/perf_accuracy.py [--data CSV] [--points 0]
+        [--series group|config] [--json OUT]
+
+Works on any file with the columns named in benchmarks/data/README.md; without --data on the compact
+table beside it. A (model, board) pair of that table is predicted with constants refitted without
+the pair, any other pair with the shipped ones. Rows on MIG slices are never fitted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from rightslice.core.catalog.estimate import Estimate
+from rightslice.core.catalog.share import MigSlice
+from rightslice.core.perf.bands import doubt_on
+from rightslice.core.perf.fitting import fit_without, prior_of
+from rightslice.core.perf.observation import (
+    Observation,
+    tokens_per_second_as_measured,
+    tpot_as_measured,
+    ttft_as_measured,
+)
+from rightslice.core.perf.result import PerfConstants
+from rightslice.edge.perf_constants import load_constants
+from rightslice.edge.perf_points import read_points
+
+OWN: Final = Path(__file__).parent / "data" / "perf_points.csv"
+NOT_BUILT: Final = 2
+SLICE_SERIES: Final = "mig_h200_mlperf_llama8b_raw"
+_VAGUE_LOG_SD: Final = 0.05
+"""Further doubt where the prompt length is the middle of an estimate."""
+_SAME_ERA_KEYS: Final = "2025"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One row, predicted."""
+
+    point: Observation
+    tpot: Estimate
+    ttft: Estimate
+    tokens_per_second: float
+
+
+def constants_for(points: Sequence[Observation]) -> dict[int, PerfConstants]:
+    """Return the constants of every row, by row number: its own pair is never in their fit."""
+    shipped = load_constants()
+    known = [point for point in read_points(OWN) if not isinstance(point.device.share, MigSlice)]
+    found: dict[int, PerfConstants] = {}
+    for era in {point.era for point in points}:
+        base = shipped.get(era) or shipped[_SAME_ERA_KEYS]
+        same = [point for point in known if point.era == era]
+        fitted = fit_without(same, prior_of(era), [point.pair for point in same])
+        for point in points:
+            if point.era == era:
+                is_slice = isinstance(point.device.share, MigSlice)
+                own = base if is_slice else fitted.get(point.pair, base)
+                found[point.row] = replace(
+                    own,
+                    log_sd_tpot=base.log_sd_tpot,
+                    log_sd_ttft=base.log_sd_ttft,
+                    log_sd_new_gpu=base.log_sd_new_gpu,
+                    fitted_gpus=base.fitted_gpus,
+                )
+    return found
+
+
+def predict(point: Observation, constants: PerfConstants) -> Answer:
+    """Return the prediction of one row, in the way it was measured."""
+    doubt = doubt_on(point.device, constants)
+    vague = _VAGUE_LOG_SD if point.is_vague else 0.0
+    return Answer(
+        point=point,
+        tpot=Estimate(tpot_as_measured(point, constants), math.hypot(doubt.tpot, vague)),
+        ttft=Estimate(ttft_as_measured(point, constants), math.hypot(doubt.ttft, vague)),
+        tokens_per_second=tokens_per_second_as_measured(point, constants),
+    )
+
+
+def series_of(point: Observation, kind: str) -> tuple[str, ...]:
+    """Return the series that a row belongs to."""
+    group = (point.source, point.engine.split()[0], *point.pair)
+    if kind == "group":
+        return group
+    formats = sorted({g.format.name for g in point.model.groups})
+    return (*group, f"tp{point.served.tensor_parallel}", "+".join(formats))
+
+
+def error(predicted: Estimate, measured: float) -> float:
+    """Return the absolute relative error."""
+    return abs(predicted.expected / measured - 1)
+
+
+def _summary(name: str, pairs: Sequence[tuple[Estimate, float]]) -> str:
+    errors = sorted(error(guess, truth) for guess, truth in pairs)
+    inside = sum(guess.low <= truth <= guess.high for guess, truth in pairs) / len(pairs)
+    width = statistics.median(guess.high / guess.low for guess, _ in pairs)
+    p90 = errors[min(int(0.9 * len(errors)), len(errors) - 1)]
+    return (
+        f"{name:<44}{len(pairs):>6}{statistics.median(errors):>9.1%}{statistics.mean(errors):>9.1%}"
+        f"{p90:>9.1%}{inside:>9.0%}{width:>9.2f}"
+    )
+
+
+def _table(title: str, rows: dict[str, list[tuple[Estimate, float]]]) -> None:
+    print(f"\n{title}")
+    print(f"{'':<44}{'rows':>6}{'MdAPE':>9}{'mean':>9}{'p90':>9}{'in band':>9}{'hi/lo':>9}")
+    for name, pairs in sorted(rows.items()):
+        print(_summary(name, pairs))
+    print(_summary("all", [pair for pairs in rows.values() for pair in pairs]))
+
+
+def report(answers: Sequence[Answer], series: str) -> None:
+    """Print the error tables."""
+    tpot: dict[str, list[tuple[Estimate, float]]] = defaultdict(list)
+    ttft: dict[str, list[tuple[Estimate, float]]] = defaultdict(list)
+    groups: dict[tuple[str, ...], list[float]] = defaultdict(list)
+    for answer in answers:
+        point = answer.point
+        if isinstance(point.device.share, MigSlice):
+            continue
+        label = f"{point.source} {point.engine.split()[0]} ({point.era})"
+        if point.tpot_seconds is not None:
+            tpot[label].append((answer.tpot, point.tpot_seconds))
+            groups[series_of(point, series)].append(error(answer.tpot, point.tpot_seconds))
+        if point.ttft_seconds is not None:
+            ttft[label].append((answer.ttft, point.ttft_seconds))
+    if tpot:
+        _table("TPOT, whole cards, 0 points measured", tpot)
+        medians = [statistics.median(errors) for errors in groups.values()]
+        print(f"median over {len(medians)} series ({series}): {statistics.median(medians):.1%}")
+    if ttft:
+        _table("TTFT, whole cards, 0 points measured", ttft)
+    _report_slices([a for a in answers if isinstance(a.point.device.share, MigSlice)])
+
+
+def _report_slices(answers: Sequence[Answer]) -> None:
+    if not answers:
+        return
+    print("\nMIG slices, whole-card constants, none fitted on them")
+    heading = ("source", "model", "input", "running", "measured", "predicted", "error", "in band")
+    print(f"{heading[0]:<30}{heading[1]:<14}" + "".join(f"{name:>10}" for name in heading[2:]))
+    series = []
+    for answer in answers:
+        point, guess = answer.point, answer.tpot
+        if point.tpot_seconds is None:
+            continue
+        off = guess.expected / point.tpot_seconds - 1
+        if point.source == SLICE_SERIES:
+            series.append(abs(off))
+        stored = min(g.format.bytes_per_parameter for g in point.model.groups)
+        inside = "yes" if guess.low <= point.tpot_seconds <= guess.high else "no"
+        print(
+            f"{point.source:<30}{f'{stored:g} B/weight':<14}{point.traffic.input.mean:>10.0f}"
+            f"{point.sequences:>10.0f}{point.tpot_seconds * 1e3:>7.2f} ms"
+            f"{guess.expected * 1e3:>7.2f} ms{off:>+10.1%}{inside:>10}"
+        )
+    if series:
+        print(f"{SLICE_SERIES}: mean error of {len(series)} rows {statistics.mean(series):.1%}")
+
+
+def _json_row(answer: Answer) -> dict[str, float | int | bool | None]:
+    latencies = {
+        f"{name}{end}_ms": getattr(estimate, part) * 1e3
+        for name, estimate in (("tpot", answer.tpot), ("ttft", answer.ttft))
+        for end, part in (("", "expected"), ("_low", "low"), ("_high", "high"))
+    }
+    return {
+        "row": answer.point.row,
+        "used_for_fit": False,
+        **latencies,
+        "output_tok_s": answer.tokens_per_second,
+    }
+
+
+def main() -> int:
+    """Predict every row, print the tables, write the document."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--data", type=Path, default=OWN)
+    parser.add_argument("--points", type=int, default=0)
+    parser.add_argument("--series", choices=("group", "config"), default="group")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    if arguments.points:
+        print("calibration with measured points is not built yet: use --points 0", file=sys.stderr)
+        return NOT_BUILT
+    points = read_points(arguments.data)
+    constants = constants_for(points)
+    answers = [predict(point, constants[point.row]) for point in points]
+    report(answers, arguments.series)
+    if arguments.json is not None:
+        rows = [_json_row(answer) for answer in answers]
+        arguments.json.write_text(json.dumps({"rows": rows}, indent=1), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

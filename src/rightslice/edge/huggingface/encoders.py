@@ -96,6 +96,17 @@ _GEMMA_IMAGE_TOKENS: Final = 256
 """``mm_tokens_per_image`` of every Gemma 3."""
 
 
+def gemma4_vision(vision: Fields, hidden: int) -> Tower:
+    """Gemma 4: gated blocks of four norms, a position table for each axis, one projection."""
+    width, inner = vision.integer("hidden_size"), vision.integer("intermediate_size")
+    patches = _COLOURS * vision.integer("patch_size", default=16) ** 2 * width
+    positions = 2 * vision.integer("position_embedding_size", default=10_240) * width
+    layers = vision.integer("num_hidden_layers", limits=LAYERS)
+    blocks = layers * (4 * width**2 + 3 * width * inner + 4 * width)
+    tokens = vision.integer("default_output_length", "image_seq_length", default=280)
+    return patches + positions + blocks + width * hidden, tokens
+
+
 def pixtral(vision: Fields, hidden: int) -> Tower:
     """Mistral Small 3: Pixtral without biases, patches merged 2 x 2, two projections."""
     width, inner = vision.integer("hidden_size"), vision.integer("intermediate_size")
@@ -151,6 +162,7 @@ TOWERS: Final[Mapping[str, Callable[[Fields, int], Tower]]] = MappingProxyType(
         "qwen3_5": qwen3_vl,
         "qwen3_5_moe": qwen3_vl,
         "gemma3": siglip,
+        "gemma4": gemma4_vision,
         "mistral3": pixtral,
         "llama4": llama4_vision,
         "kimi_k25": moonvit,

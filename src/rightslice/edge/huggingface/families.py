@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from rightslice.edge.huggingface import (
+    gemma4,
     latent,
     moe,
     multimodal,
@@ -58,6 +59,7 @@ _TEXT: Final[Mapping[str, Rule]] = MappingProxyType(
         "qwen3_next": state_space.qwen3_next,
         "qwen3_5_text": state_space.qwen3_next,
         "qwen3_5_moe_text": state_space.qwen3_next,
+        "gemma4_text": gemma4.gemma4,
         "nemotron-nas": searched.nemotron_nas,
     }
 )
@@ -70,6 +72,7 @@ _LANGUAGE: Final = MappingProxyType(
         "qwen3_5": "qwen3_5_text",
         "qwen3_5_moe": "qwen3_5_moe_text",
         "gemma3": "gemma3_text",
+        "gemma4": "gemma4_text",
         "mistral3": "mistral",
         "llama4": "llama4_text",
         "kimi_k25": "kimi_k2",

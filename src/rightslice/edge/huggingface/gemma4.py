@@ -70,6 +70,6 @@ def _feed(text: Fields, hidden: int) -> FeedDraft:
     if not text.flag("enable_moe_block", default=False):
         return dense
     shape = read_experts(text, hidden, width_key="moe_intermediate_size")
-    sparse = experts(shape)
+    sparse = experts(replace(shape, path="moe"))
     scales = small("router_scales", hidden + shape.count)
     return FeedDraft(sparse.experts, dense.width, (*dense.tensors, *sparse.tensors, scales))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rightslice.core.catalog.device import Device, device_of
@@ -121,3 +124,75 @@ def test_neighbours_take_their_part() -> None:
     )
     assert isinstance(sizing.verdict, TooBig)
     assert "less than desired GPU memory utilization" in sizing.verdict.error_text
+
+
+@settings(deadline=None)
+@given(server=servers, memory=memories, shorter=st.integers(16, 4096))
+def test_less_context_never_hurts(server: ServerConfig, memory: int, shorter: int) -> None:
+    """A server that starts still starts with a shorter context."""
+    device = device_of(H100, MigSlice(profile=ProfileName("1g.10gb")), memory_bytes=memory)
+    length = server.max_model_len or 4096
+    if isinstance(sized(device, server).verdict, Fits):
+        less = replace(server, max_model_len=min(length, shorter))
+        assert isinstance(sized(device, less).verdict, Fits)
+
+
+@settings(deadline=None)
+@given(server=servers, memory=memories, fewer=st.integers(1, 2048))
+def test_fewer_sequences_never_hurt(server: ServerConfig, memory: int, fewer: int) -> None:
+    """A server that starts still starts with fewer sequences."""
+    device = device_of(H100, MigSlice(profile=ProfileName("1g.10gb")), memory_bytes=memory)
+    sizing = sized(device, server)
+    if isinstance(sizing.verdict, Fits):
+        less = replace(server, max_num_seqs=min(sizing.flags.max_num_seqs, fewer))
+        assert isinstance(sized(device, less).verdict, Fits)
+
+
+@pytest.mark.parametrize(
+    ("server", "words"),
+    [
+        (ServerConfig(max_model_len=5000), "greater than the derived max_model_len"),
+        (ServerConfig(tensor_parallel=3), "must be divisible by tensor parallel size"),
+        (
+            ServerConfig(max_num_seqs=64, max_num_batched_tokens=32),
+            "must be greater than or equal to max_num_seqs",
+        ),
+    ],
+)
+def test_wrong_settings_are_refused_as_vllm_does(server: ServerConfig, words: str) -> None:
+    """Configuration errors are verdicts with the text that vLLM prints."""
+    verdict = sized(whole(), server).verdict
+    assert isinstance(verdict, TooBig)
+    assert verdict.phase is Phase.CONFIG
+    assert words in verdict.error_text
+
+
+def test_tensor_parallel_over_slices_is_refused() -> None:
+    """A process sees one slice only."""
+    verdict = sized(mig("3g.40gb"), ServerConfig(tensor_parallel=2)).verdict
+    assert isinstance(verdict, TooBig)
+    assert verdict.phase is Phase.CONFIG
+
+
+def test_unfused_experts_die_in_the_sampler_warm_up() -> None:
+    """gpt-oss-20b on an H100 with 0.19.0: 0.95 dies after the cache is allocated, 0.90 starts."""
+    device = whole(memory_bytes=round(79.19 * GIB))
+    verdicts = [
+        sized(
+            device,
+            ServerConfig(gpu_memory_utilization=share, max_model_len=8192),
+            model="openai/gpt-oss-20b",
+            version="0.19.0",
+        ).verdict
+        for share in (0.95, 0.90)
+    ]
+    assert isinstance(verdicts[0], TooBig)
+    assert verdicts[0].phase is Phase.WARM_UP
+    assert isinstance(verdicts[1], Fits)
+
+
+def test_a_fixed_pool_beyond_the_device_fails_after_the_cache() -> None:
+    """kv-cache-memory-bytes skips the checks of the utilization; the device still ends."""
+    verdict = sized(whole(), ServerConfig(kv_cache_memory_bytes=66 * GIB)).verdict
+    assert isinstance(verdict, TooBig)
+    assert verdict.phase in (Phase.GRAPHS, Phase.WARM_UP, Phase.RUNTIME)

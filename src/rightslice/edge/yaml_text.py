@@ -19,6 +19,8 @@ _PLAIN: Final = re.compile(r"(--)?[A-Za-z/][A-Za-z0-9 ./:=_()+,;$-]*", re.ASCII)
 _WORDS: Final = frozenset(
     {"y", "yes", "n", "no", "on", "off", "true", "false", "null", "nan", "inf"}
 )
+_NO_FOLDING: Final = 1_000_000
+"""Text stays on one line: a folded one is hard to read and to compare."""
 _BLOCK: Final = re.compile(r"[\n\x20-\x7e]*\n", re.ASCII)
 
 
@@ -32,7 +34,7 @@ def dump_yaml(documents: Sequence[Manifest]) -> str:
         sort_keys=False,
         default_flow_style=False,
         allow_unicode=True,
-        width=100,
+        width=_NO_FOLDING,
         explicit_start=len(documents) > 1,
     )
 

@@ -61,8 +61,8 @@ def cost_text(placed: Placed) -> str:
 
 
 def reason_text(placed: Placed) -> str:
-    """Return why this offer was taken: the nearest cheaper one, and what refused it."""
+    """Return why this offer was taken: the nearest cheaper one, and why it was not."""
     if not placed.passed:
         return "the cheapest offer of the fleet that holds the load within its targets"
     last = placed.passed[-1]
-    return f"{len(placed.passed)} cheaper refused; {last.offer}: {last.reason}"
+    return f"{len(placed.passed)} cheaper passed over; the nearest, {last.offer}: {last.reason}"

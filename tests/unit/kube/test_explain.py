@@ -30,7 +30,9 @@ def test_a_rate_is_a_load_too() -> None:
 def test_the_reason_names_the_nearest_cheaper_offer(assign: Callable[..., Assignment]) -> None:
     """The dearest of the refused ones is the one that people ask about."""
     placed = assign({}, {"passed": ["too small", "too slow"]}).placed
-    assert reason_text(placed) == "2 cheaper refused; A100-SXM-40GB cheaper: too slow"
+    assert reason_text(placed) == (
+        "2 cheaper passed over; the nearest, A100-SXM-40GB cheaper: too slow"
+    )
     assert reason_text(replace(placed, passed=())).startswith("the cheapest offer")
 
 

@@ -205,7 +205,7 @@ def _workloads(running: Sequence[Assignment]) -> str:
 
 
 def _known(plan: Plan, nodes: Sequence[NodeSetting], running: Sequence[Assignment]) -> str:
-    notes = [_plain(note) for note in plan.notes]
+    notes = [_sentence(note) for note in plan.notes]
     alone = [item.name for item in running if item.placed.replicas == 1]
     if alone:
         notes.append(
@@ -249,6 +249,11 @@ def _sharing_names(nodes: Sequence[NodeSetting]) -> list[str]:
     turns = {node.group.time_slicing_replicas for node in nodes} - {None}
     names = [time_slicing_name(replicas) for replicas in sorted(turn for turn in turns if turn)]
     return ["default", *names] if names else []
+
+
+def _sentence(text: str) -> str:
+    plain = _plain(text)
+    return plain[:1].upper() + plain[1:]
 
 
 def _plain(text: str) -> str:

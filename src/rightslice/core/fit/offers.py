@@ -52,7 +52,15 @@ def group_offers(group: NodeGroup) -> tuple[Offer, ...]:
         return tuple(offers(kind, [TimeSlice(replicas=group.time_slicing_replicas)]))
     if group.mig is MigStrategy.NONE:
         return tuple(offers(kind, [Exclusive()]))
-    return tuple(offers(kind, [*slices(group.gpu), Exclusive()]))
+    return tuple(offers(kind, [*_parts(group.gpu), Exclusive()]))
+
+
+def _parts(gpu: Gpu) -> Iterator[MigSlice]:
+    """Yield the slices that are less than the card: a ``7g`` is the card with fewer SMs."""
+    for share in slices(gpu):
+        part = card_share(device_of(gpu, share))
+        if part is not None and part < 1:
+            yield share
 
 
 def all_offers(kind: CardKind) -> tuple[Offer, ...]:

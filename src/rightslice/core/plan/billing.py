@@ -71,13 +71,13 @@ def fleet_usd_per_hour(groups: Sequence[NodeGroup]) -> Fraction | None:
     return total
 
 
-def workload_cost(amount_usd: Fraction, workload: Workload, candidate: Candidate) -> WorkloadCost:
-    """Return a workload's dollars an hour, a month, and a million output tokens at its load."""
+def workload_cost(usd_per_hour: Decimal, workload: Workload, candidate: Candidate) -> WorkloadCost:
+    """Return a workload's line of the bill by the hour, the month and a million output tokens."""
     rate = _output_tokens_per_second(workload, candidate)
-    per_million = None if rate <= 0 else amount_usd / Fraction(rate) / 3600 * 1_000_000
+    per_million = None if rate <= 0 else Fraction(usd_per_hour) / Fraction(rate) / 3600 * 1_000_000
     return WorkloadCost(
-        usd_per_hour=cents(amount_usd),
-        usd_per_month=cents(amount_usd * HOURS_PER_MONTH),
+        usd_per_hour=usd_per_hour,
+        usd_per_month=usd_per_hour * HOURS_PER_MONTH,
         usd_per_million_tokens=None if per_million is None else cents(per_million),
     )
 

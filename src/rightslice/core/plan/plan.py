@@ -28,10 +28,11 @@ from rightslice.core.fit.result import Candidate, Offer, Question, Recommendatio
 from rightslice.core.packing.demand import CardLayout, Choice, SlotPlan
 from rightslice.core.packing.patterns import plan_slots
 from rightslice.core.packing.place import place
-from rightslice.core.plan.billing import bill, by_workload, card_costs, workload_cost
+from rightslice.core.plan.billing import bill, workload_cost
 from rightslice.core.plan.pools import choice_of, demands_of, limits_of, pools_of
 from rightslice.core.plan.reasons import not_placed, passed
 from rightslice.core.plan.result import (
+    Bill,
     CardPlan,
     Placed,
     Plan,
@@ -39,7 +40,7 @@ from rightslice.core.plan.result import (
     TeamUse,
     WorkloadPlan,
 )
-from rightslice.units import format_ratio
+from rightslice.units import format_ratio, format_usd
 
 OLD_PRICE_DAYS: Final = 180
 """A price older than this is marked."""
@@ -80,16 +81,17 @@ def plan(
         name: choices[name][choice] for name, choice in slots.chosen.items() if choice is not None
     }
     cards = _cards(fleet, place(pools, slots), taken)
-    workloads = _workload_plans(fleet, recommendations, taken, (cards, slots))
+    charged = bill(fleet, cards, {name: recommendations[name] for name in taken})
+    workloads = _workload_plans(fleet, recommendations, taken, (slots, charged))
     return Plan(
         fleet=fleet,
         workloads=workloads,
         cards=cards,
         teams=_team_uses(fleet, workloads),
-        bill=bill(fleet, cards, {name: recommendations[name] for name in taken}),
+        bill=charged,
         prices=_prices(fleet),
         proven_gap_ratio=slots.gap,
-        notes=_notes(fleet, slots, today),
+        notes=_notes(fleet, slots, today) + _idle_nodes(cards),
     )
 
 
@@ -190,11 +192,10 @@ def _workload_plans(
     fleet: Fleet,
     recommendations: Mapping[str, Recommendation],
     taken: Mapping[str, Candidate],
-    outcome: tuple[tuple[CardPlan, ...], SlotPlan],
+    outcome: tuple[SlotPlan, Bill | None],
 ) -> tuple[WorkloadPlan, ...]:
-    cards, slots = outcome
-    costs = card_costs(cards)
-    amounts = None if costs is None else by_workload(costs)
+    slots, charged = outcome
+    amounts = {} if charged is None else {line.name: line.usd_per_hour for line in charged.lines}
     plans = []
     for workload in fleet.workloads:
         recommendation = recommendations[workload.name]
@@ -205,9 +206,9 @@ def _workload_plans(
                 candidate=candidate,
                 replicas=candidate.holds.replicas,
                 cost=(
-                    None
-                    if amounts is None
-                    else workload_cost(amounts[workload.name], workload, candidate)
+                    workload_cost(amounts[workload.name], workload, candidate)
+                    if workload.name in amounts
+                    else None
                 ),
                 passed=passed(recommendation, candidate),
             )
@@ -219,6 +220,17 @@ def _workload_plans(
             )
         )
     return tuple(plans)
+
+
+def _idle_nodes(cards: Sequence[CardPlan]) -> tuple[str, ...]:
+    """Name the nodes that the plan can do without, and what they cost."""
+    busy = {card.node for card in cards if not card.idle}
+    idle = {card.node: card.group for card in cards if card.node not in busy}
+    if not idle:
+        return ()
+    prices = [group.price.usd_per_hour for group in idle.values() if group.price is not None]
+    cost = f", {format_usd(sum(prices))}/h" if len(prices) == len(idle) else ""
+    return (f"nothing runs on {', '.join(idle)}{cost}: the plan holds without them",)
 
 
 def _team_uses(fleet: Fleet, workloads: Sequence[WorkloadPlan]) -> tuple[TeamUse, ...]:

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from itertools import groupby
 from pathlib import Path
-from typing import Final
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from rightslice.core.catalog.mig import Placement
 from rightslice.core.catalog.traffic import Slo
 from rightslice.core.perf.result import Prediction
-from rightslice.core.plan.result import Bill, CardPlan, NotPlaced, Plan, WorkloadPlan
+from rightslice.core.plan.result import Bill, NotPlaced, Plan, WorkloadPlan
 from rightslice.entry.cli.console import console
 from rightslice.entry.cli.fit_tables import slo_text
-from rightslice.entry.cli.layouts import LEGEND, draw_card, slot_width
+from rightslice.entry.cli.plan_cards import print_cards
 from rightslice.units import HOURS_PER_MONTH, format_duration, format_ratio, format_usd
-
-_COLOURS: Final = ("cyan", "magenta", "green", "yellow", "blue", "red")
-_WHOLE_WIDTH: Final = 56
 
 
 def print_plan(answer: Plan, *, why: bool, written: Sequence[Path]) -> None:
@@ -36,7 +30,8 @@ def print_plan(answer: Plan, *, why: bool, written: Sequence[Path]) -> None:
     )
     out.print(_workloads(answer))
     _print_missing(answer, out)
-    _print_cards(answer, out)
+    print_cards(answer, out)
+    out.print()
     if answer.bill is not None:
         _print_bill(answer.bill, out)
     _print_teams(answer, out)
@@ -94,69 +89,6 @@ def _print_missing(answer: Plan, out: Console) -> None:
         assert isinstance(outcome, NotPlaced)
         out.print(f"[bold red]{escape(item.name)}[/] is not placed: {escape(outcome.reason)}")
         out.print(f"  what would help: {escape(outcome.remedy)}")
-
-
-def _print_cards(answer: Plan, out: Console) -> None:
-    colours = {
-        item.name: _COLOURS[index % len(_COLOURS)] for index, item in enumerate(answer.workloads)
-    }
-    idle: list[str] = []
-    for node, cards in groupby(answer.cards, key=lambda card: card.node):
-        on_node = list(cards)
-        group = on_node[0].group
-        busy = [card for card in on_node if not card.idle]
-        if not busy:
-            idle.append(f"{node} ({len(on_node)} x {group.gpu.name})")
-            continue
-        what = group.instance.name if group.instance is not None else "own node"
-        out.print(
-            f"[bold]{node}[/] {what}, {len(on_node)} x {group.gpu.name}, mig {group.mig.value}"
-        )
-        width = _width(busy)
-        for card in busy:
-            out.print(f"  {card.card:>2} {_drawn(card, colours, width)}", no_wrap=True)
-        if len(busy) < len(on_node):
-            out.print(f"     [dim]{len(on_node) - len(busy)} more cards idle[/]")
-    if idle:
-        out.print(f"[dim]idle nodes: {', '.join(idle)}[/]")
-    if any(card.layout for card in answer.cards):
-        out.print(f"[dim]{'; '.join(LEGEND.values())}[/]")
-    out.print()
-
-
-def _labels(card: CardPlan) -> dict[Placement, str]:
-    users = {slot.placement: slot for slot in card.slots if slot.placement is not None}
-    return {
-        placement: f"{users[placement].workload}" if placement in users else "free"
-        for placement in card.layout
-    }
-
-
-def _width(cards: Sequence[CardPlan]) -> int:
-    grid = cards[0].group.gpu.mig
-    if grid is None or not any(card.layout for card in cards):
-        return 0
-    return min(slot_width(grid, [_labels(card).items() for card in cards if card.layout]), 10)
-
-
-def _drawn(card: CardPlan, colours: dict[str, str], width: int) -> str:
-    grid = card.group.gpu.mig
-    if card.layout and grid is not None:
-        labels = _labels(card)
-        text = escape(draw_card(grid, card.layout, labels, width))
-        for name in sorted({slot.workload for slot in card.slots}, key=len, reverse=True):
-            for shown in (name, *(f"{name[:cut]}…" for cut in range(len(name) - 1, 0, -1))):
-                if f"│{shown}" in text:
-                    text = text.replace(f"│{shown}", f"│[{colours[name]}]{shown}[/]")
-                    break
-        return f"{text} [dim]{' + '.join(str(p.profile) for p in sorted(card.layout))}[/]"
-    names = [slot.workload for slot in card.slots]
-    inside = (width + 1) * 8 - 1 if width else _WHOLE_WIDTH
-    if card.replicas > 1:
-        shares = [*names, *["free"] * (card.replicas - len(names))]
-        return f"│{escape(' / '.join(shares))}│ [dim]time-sliced 1/{card.replicas}[/]"
-    label = f"{names[0]} (whole card)".ljust(inside)[:inside]
-    return f"│[{colours[names[0]]}]{escape(label)}[/]│"
 
 
 def _print_bill(bill: Bill, out: Console) -> None:

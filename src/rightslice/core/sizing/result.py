@@ -171,3 +171,21 @@ class SizeAnswer:
     """The largest setting that fits, when it was asked for."""
     comparison: tuple[Sizing, ...]
     """The same server on the other devices that were asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoggedTerm:
+    """One term as a real start logged it, beside what sizing says."""
+
+    name: str
+    predicted: Band
+    logged: int | None
+    """None when the log does not print it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogAnswer:
+    """What ``rightslice size --from-log`` answers: bytes by term, then tokens."""
+
+    sizing: Sizing
+    terms: tuple[LoggedTerm, ...]

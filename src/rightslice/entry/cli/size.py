@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from enum import Enum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -28,7 +29,6 @@ from rightslice.entry.cli.options import (
     EngineVersionOption,
     GpuMemoryOption,
     GpuOption,
-    ModelArgument,
     accepts_server_flags,
 )
 from rightslice.errors import InputError
@@ -50,7 +50,12 @@ def register(app: typer.Typer) -> None:
 
 
 def size_command(  # noqa: PLR0913 - typer makes one option of each parameter
-    model: ModelArgument,
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="MODEL", help="Hugging Face id, short name, or path of a local config.json."
+        ),
+    ] = None,
     *,
     gpu: GpuOption,
     profile: Annotated[
@@ -78,6 +83,12 @@ def size_command(  # noqa: PLR0913 - typer makes one option of each parameter
             "--neighbours", parser=parse_bytes, metavar="SIZE", help="What others hold: 10GiB."
         ),
     ] = None,
+    from_log: Annotated[
+        Path | None,
+        typer.Option(
+            "--from-log", metavar="FILE", help="A vLLM start-up log, to set beside the prediction."
+        ),
+    ] = None,
     server: ServerConfig,
     output: OutputOption = Output.TABLE,
 ) -> int:
@@ -88,6 +99,12 @@ def size_command(  # noqa: PLR0913 - typer makes one option of each parameter
     board = Catalog().gpu(gpu)
     first, *more = profile or [_WHOLE]
     device = device_of(board, _share(board, first), memory_bytes=gpu_memory)
+    if from_log is not None:
+        return _from_log(
+            from_log, model, device, server=server, version=engine_version, output=output
+        )
+    if model is None:
+        raise InputError("give a MODEL, as in `rightslice size opt-1.3b --gpu L4`")
     others = [*(_named_device(board, name) for name in more), *_compared(board, device, compare)]
     sizing = size(
         Catalog().model(model),
@@ -100,6 +117,22 @@ def size_command(  # noqa: PLR0913 - typer makes one option of each parameter
     answer = _answer(sizing, others, solve)
     _show(answer, explain_term, output)
     return Exit.DONE if _is_yes(answer, solve) else Exit.NO
+
+
+def _from_log(  # noqa: PLR0913 - what the command line says of the start
+    path: Path,
+    model: str | None,
+    device: Device,
+    *,
+    server: ServerConfig,
+    version: str | None,
+    output: Output,
+) -> int:
+    from rightslice.entry.cli import size_log  # noqa: PLC0415 - rich loads where it is used
+
+    answer = size_log.compare_with_log(path, model, device, server, version)
+    size_log.print_log_answer(answer, output)
+    return Exit.DONE
 
 
 def _is_yes(answer: SizeAnswer, solve: Solve | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -117,3 +118,33 @@ def test_bad_input_is_refused_with_a_message(arguments: list[str]) -> None:
     """Wrong names and missing units are input errors, never tracebacks."""
     with pytest.raises(InputError):
         run(*arguments)
+
+
+LOG = """
+Initializing a V1 LLM engine (v0.19.0) with config: model='meta-llama/Llama-3.1-8B-Instruct', \
+dtype=torch.bfloat16, max_seq_len=8192, gpu_memory_utilization=0.95
+Model loading took 14.99 GiB memory and 5.1 seconds
+Available KV cache memory: 58.11 GiB
+GPU KV cache size: 476,016 tokens
+"""
+
+
+def test_a_log_is_set_beside_its_prediction(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Model, release and flags come from the log; what it does not print is said."""
+    path = tmp_path / "vllm.log"
+    path.write_text(LOG, encoding="utf-8")
+    data = answer(capsys, "--gpu", "H100-80GB", "--from-log", str(path))
+    terms = {term["name"]: term for term in data["terms"]}
+    assert terms["activation"]["logged"] is None
+    pool = terms["kv cache"]
+    assert pool["predicted"]["low"] <= pool["logged"] <= pool["predicted"]["high"]
+    assert run("--gpu", "H100-80GB", "--from-log", str(path)) == 0
+    assert "predicted beside logged" in capsys.readouterr().out
+
+
+def test_a_model_is_asked_for() -> None:
+    """Without a log the model must be named."""
+    with pytest.raises(InputError, match="give a MODEL"):
+        run("--gpu", "L4")

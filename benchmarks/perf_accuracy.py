@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/perf_accuracy.py [--data CSV] [--points 0]
         [--series group|config] [--json OUT]
 
-Works on any file with the columns named in benchmarks/data/README.md; without --data on the compact
+Works on any file with the columns named in benchmarks/data/PERF_POINTS.md; without --data on the compact
 table beside it. A (model, board) pair of that table is predicted with constants refitted without
 the pair, any other pair with the shipped ones. Rows on MIG slices are never fitted.
 """

@@ -10,7 +10,9 @@ of output lengths does not matter. Little's law on those in service gives the me
 
 A prompt is served in S = prefill + chunks * step(E n), waits half a step, and behind other prompts
 as in M/G/1: W = L E[s^2] / (2 (1 - rho)). p95 TTFT = S + step/2 + (W / rho) ln(rho / 0.05), other
-percentiles alike; requests beyond the capacity wait an exponential time on top.
+percentiles alike. Where steps take several prompts, each waits for the rest of a step and is
+computed together with all that arrived during it (`_gate`); the longer of the two waits counts.
+Requests beyond the capacity wait an exponential time on top.
 
 TPOT percentiles: a request meets the token-weighted law of n, averaged over its own life in which
 n forgets at about the rate at which requests end, which leaves sqrt(2/e) = 0.86 of its deviation.
@@ -191,19 +193,60 @@ class _Prompts:
 
 
 def _ttft(step: Step, traffic: Traffic, law: _Law, prompts: _Prompts) -> Spread:
+    """Return the larger of two waits: prompts one by one, and all of a step together."""
     inputs = traffic.input
     variation = 1 + squared_variation(inputs)
     wait = prompts.busy * prompts.service * variation / (2 * (1 - prompts.busy))
-    admitted = law.waiting / law.rate
     own = step.prefill + step.steps_per_prompt(law.running) * prompts.step
-    without = step.first_token + prompts.step / 2 + own
+    singly = prompts.step / 2 + wait
+    shared = _gate(step, law.rate, prompts.step, variation)
+    admitted = law.waiting / law.rate
     values = []
     for q in QUANTILES:
         behind = wait / prompts.busy * math.log(max(prompts.busy / (1 - q), 1.0))
+        behind = max(prompts.step / 2 + behind, shared.quantile(q))
         queued = math.log(max(law.full / (1 - q), 1.0)) / law.drain
         longer = step.prefill * (inputs.percentile(q) / inputs.mean - 1)
-        values.append(without + _together(longer, behind + queued))
-    return Spread.ascending(without + wait + admitted, tuple(values))
+        values.append(step.first_token + own + _together(longer, behind + queued))
+    mean = step.first_token + own + max(singly, shared.mean) + admitted
+    return Spread.ascending(mean, tuple(values))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Gate:
+    """Wait before and beside other prompts when a step takes all that came during the last."""
+
+    mean: float
+    shape: float
+    """Squared mean over variance: the wait is taken as gamma distributed."""
+
+    def quantile(self, q: float) -> float:
+        """Return the wait that a share *q* stays within (Wilson and Hilferty 1931)."""
+        ninth = 1 / (9 * self.shape)
+        root = 1 - ninth + normal_quantile(q) * math.sqrt(ninth)
+        return self.mean * max(root, 0.0) ** 3
+
+
+def _gate(step: Step, rate: float, plain: float, variation: float) -> _Gate:
+    """Return the wait under gated service.
+
+    A step lasts T = plain + prefill K, K Poisson arrivals during the step before, so E T = plain /
+    (1 - rate prefill) and Var T = rate prefill^2 E T / (1 - (rate prefill)^2). A prompt falls into
+    a step T* in proportion to its length, waits for what is left of it, and is computed together
+    with all others that arrived in T*. Third moments are those of a gamma law.
+    """
+    prefill = step.prefill / step.stages
+    load = rate * prefill
+    mean = plain / (1 - load)
+    squared = rate * prefill * prefill * variation * mean / (1 - load * load) / (mean * mean)
+    met = mean * (1 + squared)
+    met_square = mean * mean * (1 + squared) * (1 + 2 * squared)
+    met_variance = met_square - met * met
+    residual_variance = met_square / 3 - met * met / 4
+    others_variance = load * prefill * variation * met + load * load * met_variance
+    variance = residual_variance + others_variance + load * met_variance
+    total = met / 2 + load * met
+    return _Gate(mean=total, shape=total * total / variance)
 
 
 def _together(longer: float, waited: float) -> float:

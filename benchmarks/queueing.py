@@ -1,0 +1,205 @@
+"""The closed forms against a discrete-event simulation of a continuously batching server.
+
+    .venv/bin/python benchmarks/queueing.py [--requests 6000]
+
+The simulated server runs steps one after the other. Decoding sequences get a token a step; prompts
+that wait are computed in order of arrival as far as the step's token budget goes, and lengthen the
+step by their prefill time; a request gets its first token at the end of the step that completes
+its prompt. Events are totally ordered by (time, number), and the seeds are fixed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import math
+import random
+import statistics
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from rightslice.core.catalog.lengths import Lengths
+from rightslice.core.catalog.traffic import ClosedLoop, OpenLoop, Traffic
+from rightslice.core.perf.batching import closed_loop
+from rightslice.core.perf.operation import Operation
+from rightslice.core.perf.queueing import largest_stable_rate, open_loop
+from rightslice.core.perf.roofline import Step
+
+WARM_UP: Final = 0.2
+LOADS: Final = (0.3, 0.5, 0.7, 0.8, 0.9)
+SHAPES: Final = (
+    ("1024 in, 128 out", 1024, 128, 0.0),
+    ("512 in, 400 out", 512, 400, 0.0),
+    ("512 in, ~400 out", 512, 400, 1.0),
+    ("2048 in, 256 out", 2048, 256, 0.0),
+)
+"""Name, prompt tokens, mean output tokens, log-scale sigma of output tokens."""
+CAPACITY: Final = 64
+BUDGET: Final = 2048
+SECONDS_A_PROMPT_TOKEN: Final = 30e-6
+ROUND_TRIP_SECONDS: Final = 0.02
+"""Longest time from an answer's end to the same client's next request."""
+
+
+@dataclass
+class Request:
+    """One simulated request."""
+
+    arrived: float
+    output: int
+    left: float
+    first: float = 0.0
+    done: int = 0
+    finished: float = 0.0
+
+
+@dataclass
+class Simulation:
+    """A server, its queue, and what has left it."""
+
+    step: Step
+    waiting: deque[Request] = field(default_factory=deque)
+    running: list[Request] = field(default_factory=list)
+    finished: list[Request] = field(default_factory=list)
+
+    def advance(self, now: float) -> float:
+        """Run one step that starts at *now*; return when it ends."""
+        budget = max(self.step.chunk_tokens - len(self.running), 16)
+        computed = 0.0
+        started: list[Request] = []
+        while self.waiting and computed < budget:
+            if len(self.running) + len(started) >= CAPACITY:
+                break
+            request = self.waiting[0]
+            part = min(request.left, budget - computed)
+            request.left -= part
+            computed += part
+            if request.left > 0:
+                break
+            started.append(self.waiting.popleft())
+        # a prompt under way holds its place from its first part on: the place is at most one
+        prefill = self.step.prefill * computed / self.step.prompt_tokens
+        end = now + self.step.seconds(max(len(self.running), 1)) + prefill
+        for request in self.running:
+            request.done += 1
+        for request in started:
+            request.first, request.done = end, 1
+        for request in (*self.running, *started):
+            if request.done >= request.output:
+                request.finished = end
+                self.finished.append(request)
+        alive = [r for r in (*self.running, *started) if r.done < r.output]
+        self.running = alive
+        return end
+
+
+def server(prompt_tokens: int) -> Step:
+    """Return a server with a step of 7.5 ms and 60 us a sequence."""
+    return Step(
+        overhead=2.0e-3,
+        host_per_sequence=0.0,
+        weights=5.5e-3,
+        experts=(),
+        memory_per_sequence=60e-6,
+        compute_per_sequence=0.0,
+        all_reduce=0.0,
+        all_reduce_per_sequence=0.0,
+        prefill=SECONDS_A_PROMPT_TOKEN * prompt_tokens,
+        prompt_tokens=float(prompt_tokens),
+        chunk_tokens=BUDGET,
+        stages=1,
+        first_token=0.0,
+    )
+
+
+def outputs(mean: int, sigma: float) -> Lengths:
+    """Return output lengths of this mean."""
+    if not sigma:
+        return Lengths.fixed(mean)
+    return Lengths.lognormal(mean / math.exp(sigma * sigma / 2), sigma)
+
+
+def simulate_open(step: Step, lengths: Lengths, rate: float, count: int) -> list[Request]:
+    """Return *count* requests that arrived at *rate*, by a Poisson process."""
+    dice = random.Random(7)  # noqa: S311 - a simulation, no secret
+    state, now, next_at, sent = Simulation(step), 0.0, dice.expovariate(rate), 0
+    while len(state.finished) < count:
+        while next_at <= now and sent < count:
+            state.waiting.append(Request(next_at, dice.choice(lengths.tokens), step.prompt_tokens))
+            sent += 1
+            next_at += dice.expovariate(rate)
+        now = state.advance(now) if state.waiting or state.running else next_at
+    return state.finished
+
+
+def simulate_closed(step: Step, lengths: Lengths, clients: int, count: int) -> list[Request]:
+    """Return *count* requests of clients that start spread out and send again at once."""
+    dice = random.Random(7)  # noqa: S311 - a simulation, no secret
+    state, now, seen = Simulation(step), 0.0, 0
+    spread = step.seconds(clients) * lengths.mean
+    starts = sorted(dice.uniform(0, spread) for _ in range(clients))
+    while len(state.finished) < count:
+        while starts and starts[0] <= now:
+            arrived = heapq.heappop(starts)
+            state.waiting.append(Request(arrived, dice.choice(lengths.tokens), step.prompt_tokens))
+        if not state.waiting and not state.running:
+            now = starts[0]
+            continue
+        now = state.advance(now)
+        for _ in state.finished[seen:]:
+            heapq.heappush(starts, now + dice.uniform(0, ROUND_TRIP_SECONDS))
+        seen = len(state.finished)
+    return state.finished
+
+
+def measured(requests: list[Request]) -> tuple[float, float, float]:
+    """Return mean TPOT over tokens, mean TTFT and p95 TTFT, in seconds, after warm-up."""
+    kept = sorted(requests, key=lambda r: r.arrived)[int(WARM_UP * len(requests)) :]
+    tokens = sum(r.output - 1 for r in kept)
+    tpot = sum(r.finished - r.first for r in kept) / tokens
+    first = sorted(r.first - r.arrived for r in kept)
+    return tpot, statistics.mean(first), first[int(0.95 * len(first))]
+
+
+def compare(label: str, simulated: tuple[float, float, float], formula: Operation) -> None:
+    """Print one line: simulated figures and the formula's error."""
+    said = (formula.tpot.mean, formula.ttft.mean, formula.ttft.p95)
+    cells = "".join(
+        f"{truth * 1e3:>10.1f}{guess / truth - 1:>+8.1%}"
+        for truth, guess in zip(simulated, said, strict=True)
+    )
+    print(f"{label:<34}{cells}")
+
+
+def main() -> None:
+    """Print both grids."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--requests", type=int, default=6000)
+    count = parser.parse_args().requests
+    print(f"{'simulated (ms) and error':<34}{'TPOT':>10}{'':>8}{'TTFT':>10}{'':>8}{'p95':>10}")
+    for name, prompt, mean, sigma in SHAPES:
+        step, lengths = server(prompt), outputs(mean, sigma)
+        traffic = Traffic(
+            load=ClosedLoop(concurrency=1), input=Lengths.fixed(prompt), output=lengths
+        )
+        limit = largest_stable_rate(step, traffic, CAPACITY)
+        for load in LOADS:
+            rate = load * limit
+            seen = measured(simulate_open(step, lengths, rate, count))
+            asked = Traffic(
+                load=OpenLoop(requests_per_second=rate), input=traffic.input, output=lengths
+            )
+            guess = open_loop(step, asked, rate, CAPACITY)
+            compare(f"open   {name:<18}{load:>5.0%}", seen, guess)
+        for clients in (4, 16, 48):
+            seen = measured(simulate_closed(step, lengths, clients, count // 3))
+            compare(
+                f"closed {name:<18}{clients:>5}",
+                seen,
+                closed_loop(step, traffic, clients, CAPACITY),
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -43,12 +43,13 @@ def smallest_fix(  # noqa: PLR0913 - what `size` takes, and the devices that cou
     engine: EngineRelease,
     coefficients: MemoryCoefficients,
     alternatives: Sequence[Device] = (),
+    neighbours_bytes: int = 0,
 ) -> Fix | None:
     """Return the fewest changes that make the server fit, or None when no three do.
 
     None is also returned when it fits as it is.
     """
-    judge = partial(_size, engine=engine, coefficients=coefficients)
+    judge = _judge(engine, coefficients, neighbours_bytes)
     trial = Trial(model=model, device=device, server=server)
     sizing = judge(trial)
     if isinstance(sizing.verdict, Fits):
@@ -70,9 +71,10 @@ def all_single_fixes(  # noqa: PLR0913 - what `size` takes, and the devices that
     engine: EngineRelease,
     coefficients: MemoryCoefficients,
     alternatives: Sequence[Device] = (),
+    neighbours_bytes: int = 0,
 ) -> tuple[Fix, ...]:
     """Return every single change that makes the server fit, what costs least first."""
-    judge = partial(_size, engine=engine, coefficients=coefficients)
+    judge = _judge(engine, coefficients, neighbours_bytes)
     trial = Trial(model=model, device=device, server=server)
     sizing = judge(trial)
     if isinstance(sizing.verdict, Fits):
@@ -82,39 +84,43 @@ def all_single_fixes(  # noqa: PLR0913 - what `size` takes, and the devices that
     return tuple(fix for fix in found if fix is not None)
 
 
-def largest_max_model_len(
+def largest_max_model_len(  # noqa: PLR0913 - what `size` takes
     model: Model,
     device: Device,
     server: ServerConfig,
     *,
     engine: EngineRelease,
     coefficients: MemoryCoefficients,
+    neighbours_bytes: int = 0,
 ) -> int | None:
     """Return the longest ``max-model-len`` that starts, up to the model's own; None: none does."""
+    judge = _judge(engine, coefficients, neighbours_bytes)
 
     def starts(length: int) -> bool:
         trial = Trial(model=model, device=device, server=replace(server, max_model_len=length))
-        return _fits(_size(trial, engine=engine, coefficients=coefficients))
+        return _fits(judge(trial))
 
     return _largest(starts, model.max_position)
 
 
-def largest_max_num_seqs(
+def largest_max_num_seqs(  # noqa: PLR0913 - what `size` takes
     model: Model,
     device: Device,
     server: ServerConfig,
     *,
     engine: EngineRelease,
     coefficients: MemoryCoefficients,
+    neighbours_bytes: int = 0,
 ) -> int | None:
     """Return the most sequences of ``max-model-len`` tokens that run at once; None: not even one.
 
     ``max-num-seqs`` is set to that number: more rows to sample leave a smaller pool.
     """
+    judge = _judge(engine, coefficients, neighbours_bytes)
 
     def holds(count: int) -> bool:
         trial = Trial(model=model, device=device, server=replace(server, max_num_seqs=count))
-        sizing = _size(trial, engine=engine, coefficients=coefficients)
+        sizing = judge(trial)
         room = sequences_that_fit(sizing, sizing.flags.max_model_len)
         return _fits(sizing) and room >= count
 
@@ -134,8 +140,20 @@ def _largest(holds: Callable[[int], bool], limit: int) -> int | None:
     return low
 
 
-def _size(trial: Trial, *, engine: EngineRelease, coefficients: MemoryCoefficients) -> Sizing:
-    return size(trial.model, trial.device, trial.server, engine=engine, coefficients=coefficients)
+def _judge(
+    engine: EngineRelease, coefficients: MemoryCoefficients, neighbours_bytes: int
+) -> Callable[[Trial], Sizing]:
+    def judge(trial: Trial) -> Sizing:
+        return size(
+            trial.model,
+            trial.device,
+            trial.server,
+            engine=engine,
+            coefficients=coefficients,
+            neighbours_bytes=neighbours_bytes,
+        )
+
+    return judge
 
 
 def _fits(sizing: Sizing) -> bool:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 import typer
 
 from rightslice.core.catalog.device import Device, device_of
+from rightslice.core.catalog.engine import EngineRelease
 from rightslice.core.catalog.gpu import Gpu
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.share import Exclusive, MigSlice, Share
+from rightslice.core.sizing.coefficients import MemoryCoefficients
 from rightslice.core.sizing.explain import explain
 from rightslice.core.sizing.fixes import (
     all_single_fixes,
@@ -37,11 +39,54 @@ from rightslice.units import parse_bytes
 _WHOLE = "whole"
 
 
+class _Given(TypedDict):
+    """What every sizing of one command has in common."""
+
+    engine: EngineRelease
+    coefficients: MemoryCoefficients
+    neighbours_bytes: int
+
+
 class Solve(Enum):
     """Settings whose largest fitting value can be asked for."""
 
     MAX_MODEL_LEN = "max-model-len"
     MAX_NUM_SEQS = "max-num-seqs"
+
+
+_ModelArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="MODEL", help="Hugging Face id, short name, or path of a local config.json."
+    ),
+]
+_ProfilesOption = Annotated[
+    list[str] | None,
+    typer.Option("--profile", metavar="P", help="A MIG profile of it; repeat to compare."),
+]
+_CompareOption = Annotated[
+    str | None,
+    typer.Option("--compare", metavar="all|P,P", help="Other profiles, `whole`, or other boards."),
+]
+_ExplainOption = Annotated[
+    str | None,
+    typer.Option("--explain", metavar="TERM", help="One term's formula with its numbers."),
+]
+_SolveOption = Annotated[
+    Solve | None, typer.Option("--solve", help="The largest value that still fits.")
+]
+_NeighboursOption = Annotated[
+    int | None,
+    typer.Option(
+        "--neighbours", parser=parse_bytes, metavar="SIZE", help="What others hold: 10GiB."
+    ),
+]
+_LogOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--from-log", metavar="FILE", help="A vLLM start-up log, to set beside the prediction."
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -50,45 +95,17 @@ def register(app: typer.Typer) -> None:
 
 
 def size_command(  # noqa: PLR0913 - typer makes one option of each parameter
-    model: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="MODEL", help="Hugging Face id, short name, or path of a local config.json."
-        ),
-    ] = None,
+    model: _ModelArgument = None,
     *,
     gpu: GpuOption,
-    profile: Annotated[
-        list[str] | None,
-        typer.Option("--profile", metavar="P", help="A MIG profile of it; repeat to compare."),
-    ] = None,
+    profile: _ProfilesOption = None,
     gpu_memory: GpuMemoryOption = None,
     engine_version: EngineVersionOption = None,
-    compare: Annotated[
-        str | None,
-        typer.Option(
-            "--compare", metavar="all|P,P", help="Other profiles, `whole`, or other boards."
-        ),
-    ] = None,
-    explain_term: Annotated[
-        str | None,
-        typer.Option("--explain", metavar="TERM", help="One term's formula with its numbers."),
-    ] = None,
-    solve: Annotated[
-        Solve | None, typer.Option("--solve", help="The largest value that still fits.")
-    ] = None,
-    neighbours: Annotated[
-        int | None,
-        typer.Option(
-            "--neighbours", parser=parse_bytes, metavar="SIZE", help="What others hold: 10GiB."
-        ),
-    ] = None,
-    from_log: Annotated[
-        Path | None,
-        typer.Option(
-            "--from-log", metavar="FILE", help="A vLLM start-up log, to set beside the prediction."
-        ),
-    ] = None,
+    compare: _CompareOption = None,
+    explain_term: _ExplainOption = None,
+    solve: _SolveOption = None,
+    neighbours: _NeighboursOption = None,
+    from_log: _LogOption = None,
     server: ServerConfig,
     output: OutputOption = Output.TABLE,
 ) -> int:
@@ -114,7 +131,7 @@ def size_command(  # noqa: PLR0913 - typer makes one option of each parameter
         coefficients=memory_coefficients(),
         neighbours_bytes=neighbours or 0,
     )
-    answer = _answer(sizing, others, solve)
+    answer = _answer(sizing, others, solve=solve, neighbours_bytes=neighbours or 0)
     _show(answer, explain_term, output)
     return Exit.DONE if _is_yes(answer, solve) else Exit.NO
 
@@ -180,34 +197,32 @@ def _compared(board: Gpu, device: Device, compare: str | None) -> list[Device]:
     return [_named_device(board, name.strip()) for name in compare.split(",") if name.strip()]
 
 
-def _answer(sizing: Sizing, others: list[Device], solve: Solve | None) -> SizeAnswer:
+def _answer(
+    sizing: Sizing, others: list[Device], *, solve: Solve | None, neighbours_bytes: int
+) -> SizeAnswer:
     model, device, server = sizing.model, sizing.device, sizing.server
-    engine, known = sizing.engine, memory_coefficients()
+    given = _Given(
+        engine=sizing.engine, coefficients=memory_coefficients(), neighbours_bytes=neighbours_bytes
+    )
     larger = _slices(device.gpu) if isinstance(device.share, MigSlice) else []
     return SizeAnswer(
         sizing=sizing,
-        fix=smallest_fix(model, device, server, engine=engine, coefficients=known),
-        other_fixes=all_single_fixes(
-            model, device, server, engine=engine, coefficients=known, alternatives=larger
-        ),
-        solved=_solved(sizing, solve),
+        fix=smallest_fix(model, device, server, **given),
+        other_fixes=all_single_fixes(model, device, server, alternatives=larger, **given),
+        solved=_solved(sizing, solve, given),
         comparison=tuple(
-            size(model, other, server, engine=engine, coefficients=known) for other in others
+            size(model, other, server, engine=sizing.engine, coefficients=memory_coefficients())
+            for other in others
         ),
     )
 
 
-def _solved(sizing: Sizing, solve: Solve | None) -> Flag | None:
+def _solved(sizing: Sizing, solve: Solve | None, given: _Given) -> Flag | None:
     if solve is None:
         return None
     longest = solve is Solve.MAX_MODEL_LEN
-    largest = (largest_max_model_len if longest else largest_max_num_seqs)(
-        sizing.model,
-        sizing.device,
-        sizing.server,
-        engine=sizing.engine,
-        coefficients=memory_coefficients(),
-    )
+    search = largest_max_model_len if longest else largest_max_num_seqs
+    largest = search(sizing.model, sizing.device, sizing.server, **given)
     if largest is None:
         return None
     origin = "the longest context of which one request fits"

@@ -157,4 +157,6 @@ def _short_verdict(sizing: Sizing) -> str:
     verdict = sizing.verdict
     if isinstance(verdict, Fits):
         return "[green]fits[/]"
+    if verdict.short_by_bytes == 0:
+        return f"[red]{verdict.phase.value}[/]"
     return f"[red]{verdict.short_by_bytes / GIB:.2f} short[/]"

@@ -124,3 +124,15 @@ def test_most_sequences_are_held_by_the_pool() -> None:
     assert most is not None
     sizing = sized(Trial(model=LLAMA, device=device, server=replace(server, max_num_seqs=most)))
     assert sequences_that_fit(sizing, 1024) >= most
+
+
+def test_neighbours_are_counted_in_fixes() -> None:
+    """Beside a neighbour that holds half the device, less of it is asked for."""
+    server = ServerConfig(max_model_len=4096)
+    fix = smallest_fix(
+        LLAMA, piece(60 * GIB), server, engine=ENGINE, coefficients=KNOWN,
+        neighbours_bytes=15 * GIB,
+    )  # fmt: skip
+    assert fix is not None
+    assert [change.flag for change in fix.changes] == ["gpu-memory-utilization"]
+    assert isinstance(fix.sizing.verdict, Fits)

@@ -28,7 +28,7 @@ _Z90: Final = 1.645
 HEADER: Final = """\
 # Constants of the step-time model, one table an engine era: fitted ratios to the catalogue's
 # bandwidth and FLOP/s, so a changed catalogue figure means a refit. Written by
-# benchmarks/fit_perf_constants.py; sources and licences of the rows: benchmarks/data/PERF_POINTS.md.
+# benchmarks/fit_perf_constants.py; sources and licences: benchmarks/data/PERF_POINTS.md.
 # Plain years are vLLM (2024: 0.6 and 0.7; 2025: 0.8 and newer). Other engines serve as peers in
 # benchmarks/perf_accuracy.py only.
 """

@@ -3,9 +3,10 @@
     .venv/bin/python benchmarks/perf_accuracy.py [--data CSV] [--points 0]
         [--series group|config] [--json OUT]
 
-Works on any file with the columns named in benchmarks/data/PERF_POINTS.md; without --data on the compact
-table beside it. A (model, board) pair of that table is predicted with constants refitted without
-the pair, any other pair with the shipped ones. Rows on MIG slices are never fitted.
+Works on any file with the columns named in benchmarks/data/PERF_POINTS.md; without --data on the
+table of vLLM rows beside it. A (model, board) pair of the tables there is predicted with constants
+refitted without the pair, any other pair with the shipped ones. Rows on MIG slices are never
+fitted. Other engines have constants of their own, from the second table.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from rightslice.edge.perf_constants import load_constants
 from rightslice.edge.perf_points import read_points
 
 OWN: Final = Path(__file__).parent / "data" / "perf_points.csv"
+OTHER_ENGINES: Final = OWN.with_name("perf_points_other_engines.csv")
 NOT_BUILT: Final = 2
 SLICE_SERIES: Final = "mig_h200_mlperf_llama8b_raw"
 _VAGUE_LOG_SD: Final = 0.05
@@ -56,7 +58,12 @@ class Answer:
 def constants_for(points: Sequence[Observation]) -> dict[int, PerfConstants]:
     """Return the constants of every row, by row number: its own pair is never in their fit."""
     shipped = load_constants()
-    known = [point for point in read_points(OWN) if not isinstance(point.device.share, MigSlice)]
+    known = [
+        point
+        for table in (OWN, OTHER_ENGINES)
+        for point in read_points(table)
+        if not isinstance(point.device.share, MigSlice)
+    ]
     found: dict[int, PerfConstants] = {}
     for era in {point.era for point in points}:
         base = shipped.get(era) or shipped[_SAME_ERA_KEYS]

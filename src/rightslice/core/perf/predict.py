@@ -37,8 +37,8 @@ from rightslice.core.sizing.result import Sizing
 
 _WIDEST: Final = math.log(10)
 """Largest log-scale doubt stated: beyond a factor of ten either way a band says nothing more."""
-_RATE_STEPS: Final = 14
-"""Halvings of the rate's interval: 1/16,384 of the largest stable rate."""
+_RATE_STEPS: Final = 11
+"""Halvings of the rate's interval: 1/2,048 of the largest stable rate."""
 
 
 def predict(sizing: Sizing, traffic: Traffic, *, constants: PerfConstants) -> Prediction:
@@ -52,7 +52,7 @@ def predict(sizing: Sizing, traffic: Traffic, *, constants: PerfConstants) -> Pr
     step = step_of(sizing, traffic, constants)
     places = capacity_of(sizing, traffic)
     state = _state(step, traffic, places.sequences)
-    doubt = _doubt(step, traffic, places.sequences, doubt_on(sizing.device, constants))
+    doubt = _doubt(step, state, traffic, places.sequences, doubt_on(sizing.device, constants))
     served = state.running > 0
     terms = _terms(step, state) if served else ()
     lengths = traffic.output
@@ -263,11 +263,10 @@ def _state(step: Step, traffic: Traffic, places: int) -> Operation:
             return open_loop(step, traffic, rate, places)
 
 
-def _doubt(step: Step, traffic: Traffic, places: int, doubt: Doubt) -> Doubt:
+def _doubt(step: Step, now: Operation, traffic: Traffic, places: int, doubt: Doubt) -> Doubt:
     """Return the doubt about latencies: in an open loop, queues amplify that about the speed."""
     if isinstance(traffic.load, ClosedLoop):
         return doubt
-    now = _state(step, traffic, places)
     slow = _state(step.slowed(math.exp(doubt.tpot)), traffic, places)
     tpot = _log_ratio(slow.tpot.mean, now.tpot.mean)
     ttft = _log_ratio(slow.ttft.mean, now.ttft.mean)

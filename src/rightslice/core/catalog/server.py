@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from rightslice.errors import InputError
+
+_MOST_RANKS: Final = 1024
+_LARGEST: Final = 2**53
+"""Beyond any device; whole numbers up to here are exact in floating point, too."""
 
 
 def _positive(name: str, value: int | None) -> None:
     if value is not None and value < 1:
         raise InputError(f"{name} {value} must be at least 1")
+    largest = _MOST_RANKS if name.endswith("parallel") else _LARGEST
+    if value is not None and value > largest:
+        raise InputError(f"{name} {value} must be at most {largest}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from rightslice.core.catalog.gpu import MatmulDtype
 from rightslice.core.catalog.model import Model
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.share import Exclusive
+from rightslice.core.sizing.kv_cache import kv_layout
 from rightslice.core.sizing.parameters import RUNTIME_FORMATS
 from rightslice.core.sizing.result import Change, EffectiveFlags, Sizing
 from rightslice.core.sizing.variants import EIGHT_BIT, FOUR_BIT, Variant, quantized
@@ -31,6 +32,7 @@ _FEWEST_TOKENS: Final = 512
 _HIGHEST_PERCENT: Final = 97
 """A CUDA context and the graphs of older releases live beyond the utilization."""
 _LOWEST_PERCENT: Final = 50
+_GPUS_PER_NODE: Final = (1, 2, 4, 8)
 _POOL_STEP: Final = 64 * 1024**2
 _FP8_CACHE_CAPABILITY: Final = (8, 0)
 """vLLM reads 8-bit KV caches from Ampere on (FlashInfer and Triton attention)."""
@@ -70,11 +72,11 @@ def levers(sizing: Sizing, alternatives: Sequence[Device]) -> tuple[Lever, ...]:
     found = [
         *_utilization(sizing),
         *_batched_tokens(sizing.flags),
-        *_context(sizing.flags),
+        *_context(sizing.flags, sizing.model),
         *_sequences(sizing.flags),
         *_cache_dtype(sizing),
         *_eager(sizing.flags),
-        *_fixed_pool(sizing.flags),
+        *_fixed_pool(sizing),
         *_weights(sizing),
         *_profiles(sizing.device, alternatives),
         *_tensor_parallel(sizing),
@@ -126,9 +128,9 @@ def _batched_tokens(flags: EffectiveFlags) -> Iterator[Lever]:
     )
 
 
-def _context(flags: EffectiveFlags) -> Iterator[Lever]:
+def _context(flags: EffectiveFlags, model: Model) -> Iterator[Lever]:
     now = flags.max_model_len
-    start = (now - 1) // LENGTH_STEP * LENGTH_STEP
+    start = min((now - 1) // LENGTH_STEP * LENGTH_STEP, model.max_position)
     values = range(start, min(now, _SHORTEST_CONTEXT) - 1, -LENGTH_STEP)
     yield Lever(
         flag="max-model-len",
@@ -191,11 +193,14 @@ def _eager(flags: EffectiveFlags) -> Iterator[Lever]:
     )
 
 
-def _fixed_pool(flags: EffectiveFlags) -> Iterator[Lever]:
-    now = flags.kv_cache_memory_bytes
+def _fixed_pool(sizing: Sizing) -> Iterator[Lever]:
+    """Down to what one request needs: a smaller pool could serve nobody."""
+    now = sizing.flags.kv_cache_memory_bytes
     if now is None:
         return
-    values = range(now - _POOL_STEP, 0, -_POOL_STEP)
+    layout = kv_layout(sizing.model, sizing.flags, sizing.engine)
+    start = min(now - _POOL_STEP, sizing.device.memory_bytes)
+    values = range(start, layout.bytes_of(sizing.flags.max_model_len) - 1, -_POOL_STEP)
     yield Lever(
         flag="kv-cache-memory-bytes",
         rank=2,
@@ -264,7 +269,9 @@ def _tensor_parallel(sizing: Sizing) -> Iterator[Lever]:
     """More GPUs for a whole card; one only for a slice, which can have no partner."""
     now = sizing.flags.tensor_parallel
     exclusive = isinstance(sizing.device.share, Exclusive)
-    values = [size for size in (2, 4, 8) if size > now] if exclusive else [1] * (now > 1)
+    larger = [size for size in _GPUS_PER_NODE if size > now]
+    smaller = [size for size in reversed(_GPUS_PER_NODE) if size < now]
+    values = [*larger, *smaller] if exclusive else [1] * (now > 1)
     yield Lever(
         flag="tensor-parallel-size",
         rank=20 if exclusive else 1,

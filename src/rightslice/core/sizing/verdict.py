@@ -15,9 +15,8 @@ from statistics import NormalDist
 from typing import Final
 
 from rightslice.core.catalog.estimate import BAND_CONFIDENCE, Band, normal_quantile
-from rightslice.core.catalog.model import Attention, LatentAttention, Mixer
-from rightslice.core.catalog.share import Exclusive
 from rightslice.core.sizing.coefficients import release_number
+from rightslice.core.sizing.configuration import refused_configuration
 from rightslice.core.sizing.kv_cache import KvLayout
 from rightslice.core.sizing.result import Fits, Phase, TooBig, Verdict
 from rightslice.core.sizing.startup import Startup
@@ -56,7 +55,7 @@ class _Check:
 
 def verdict_of(startup: Startup, budget: Budget, layout: KvLayout) -> Verdict:
     """Return the first check that fails at the expected values, or that all hold."""
-    refusal = _configuration(startup)
+    refusal = refused_configuration(startup)
     if refusal is not None:
         return refusal
     checks = list(_checks(startup, budget, layout))
@@ -94,61 +93,6 @@ def _probability(check: _Check) -> float:
 def _tail(score: float) -> float:
     """Return the chance of a margin *score* half bands above zero to stay there."""
     return NormalDist().cdf(score * normal_quantile(0.5 + BAND_CONFIDENCE / 2))
-
-
-def _configuration(startup: Startup) -> TooBig | None:
-    flags, model = startup.flags, startup.model
-    if flags.max_model_len > model.max_position:
-        return _refused(
-            f"max-model-len {flags.max_model_len} is more than the model's {model.max_position}",
-            f"User-specified max_model_len ({flags.max_model_len}) is greater than the derived"
-            f" max_model_len (max_position_embeddings={model.max_position} or"
-            " model_max_length=None in model's config.json).",
-        )
-    if flags.tensor_parallel * flags.pipeline_parallel > 1 and not isinstance(
-        startup.device.share, Exclusive
-    ):
-        return _refused(
-            f"{startup.device.label} cannot be one of several: tensor and pipeline parallelism"
-            " need whole GPUs",
-            "ncclInvalidUsage: Duplicate GPU detected",
-        )
-    if flags.max_num_batched_tokens < flags.max_num_seqs:
-        return _refused(
-            "max-num-batched-tokens must be at least max-num-seqs",
-            f"max_num_batched_tokens ({flags.max_num_batched_tokens}) must be greater than or"
-            f" equal to max_num_seqs ({flags.max_num_seqs}).",
-        )
-    if not flags.chunked_prefill and flags.max_num_batched_tokens < flags.max_model_len:
-        return _refused(
-            "without chunked prefill a whole prompt must fit max-num-batched-tokens",
-            f"max_num_batched_tokens ({flags.max_num_batched_tokens}) is smaller than"
-            f" max_model_len ({flags.max_model_len}).",
-        )
-    heads = {_query_heads(layer.mixer) for layer in model.layers} - {0}
-    for count in heads:
-        if count % flags.tensor_parallel:
-            return _refused(
-                f"{count} attention heads cannot be divided by tensor parallel size"
-                f" {flags.tensor_parallel}",
-                f"Total number of attention heads ({count}) must be divisible by tensor parallel"
-                f" size ({flags.tensor_parallel}).",
-            )
-    return None
-
-
-def _query_heads(mixer: Mixer) -> int:
-    return mixer.query_heads if isinstance(mixer, Attention | LatentAttention) else 0
-
-
-def _refused(reason: str, error: str) -> TooBig:
-    return TooBig(
-        phase=Phase.CONFIG,
-        short_by_bytes=0,
-        largest_term="configuration",
-        reason=reason,
-        error_text=f"ValueError: {error}",
-    )
 
 
 def _checks(startup: Startup, budget: Budget, layout: KvLayout) -> Iterator[_Check]:

@@ -196,3 +196,27 @@ def test_a_fixed_pool_beyond_the_device_fails_after_the_cache() -> None:
     verdict = sized(whole(), ServerConfig(kv_cache_memory_bytes=66 * GIB)).verdict
     assert isinstance(verdict, TooBig)
     assert verdict.phase in (Phase.GRAPHS, Phase.WARM_UP, Phase.RUNTIME)
+
+
+numbers = st.none() | st.integers(1, 2**53)
+absurd = st.builds(
+    ServerConfig,
+    max_model_len=numbers,
+    max_num_seqs=numbers,
+    max_num_batched_tokens=numbers,
+    block_size=numbers,
+    kv_cache_memory_bytes=numbers,
+    tensor_parallel=st.integers(1, 1024),
+    pipeline_parallel=st.integers(1, 1024),
+)
+
+
+@settings(deadline=None)
+@given(
+    server=absurd,
+    model=st.sampled_from(["granite-7b-base", "google/gemma-2-9b-it", "Qwen/Qwen3-30B-A3B"]),
+)
+def test_any_flags_are_answered(server: ServerConfig, model: str) -> None:
+    """Absurd values are sized or refused like any others."""
+    sizing = sized(whole(), server, model=model)
+    assert sum(t.size_bytes.expected for t in sizing.terms) == sizing.device.memory_bytes

@@ -19,11 +19,11 @@ from typing import Final
 
 from rightslice.core.catalog.fleet import MigStrategy, NodeGroup
 from rightslice.core.catalog.mig import Placement, ProfileName
+from rightslice.core.catalog.resource import resource_suffix
 from rightslice.core.catalog.share import MigSlice, Share
 from rightslice.core.packing.driver import parted_layout
 from rightslice.core.plan.result import CardPlan, Plan
 from rightslice.kube.manifest import GROUP, LONGEST_NAME, digest, short_name
-from rightslice.kube.resources import resource_suffix
 
 MIG_CONFIG_LABEL: Final = "nvidia.com/mig.config"
 DEVICE_PLUGIN_LABEL: Final = "nvidia.com/device-plugin.config"

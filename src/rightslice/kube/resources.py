@@ -1,47 +1,20 @@
-"""What a pod asks of its node: the GPU resource by name, and its part of CPU and memory.
-
-Names are the device plugin's: under ``mixed`` a slice is ``nvidia.com/mig-<profile>`` with ``+``
-written as ``.`` (NVIDIA/k8s-device-plugin internal/resource/nvml-mig-device.go, GetName); under
-``single``, ``none`` and time-slicing everything is ``nvidia.com/gpu``.
-"""
+"""A pod's part of its node's CPU and memory; its GPU resource is `core.catalog.resource`'s."""
 
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Final, assert_never
+from typing import Final
 
-from rightslice.core.catalog.fleet import MigStrategy, NodeGroup
-from rightslice.core.catalog.share import Exclusive, MigSlice, MpsShare, Share, TimeSlice
+from rightslice.core.catalog.fleet import NodeGroup
 from rightslice.records import Json
 from rightslice.units import GIB, MIB
 
-WHOLE_GPU: Final = "nvidia.com/gpu"
 POD_PART_OF_NODE: Final = Fraction(4, 5)
 """Of a node's CPU and memory the pods get four fifths: the rest is for the system and daemons.
 
 Our own allowance. GKE keeps back up to a quarter of the first GiB and less of the rest
 (cloud.google.com "Plan node sizes"); GPU daemons (plugin, DCGM exporter, log agents) add to it.
 """
-
-
-def extended_resource(share: Share, group: NodeGroup) -> str:
-    """Return the extended resource that a server with *share* of a card of *group* asks for."""
-    match share:
-        case MigSlice(profile=profile) if group.mig is MigStrategy.MIXED:
-            return f"nvidia.com/mig-{resource_suffix(profile)}"
-        case MigSlice() | Exclusive() | TimeSlice() | MpsShare():
-            return WHOLE_GPU
-        case _:
-            assert_never(share)
-
-
-def resource_suffix(profile: str) -> str:
-    """Return a profile as resource names and label values write it.
-
-    >>> resource_suffix("1g.10gb+me")
-    '1g.10gb.me'
-    """
-    return profile.replace("+", ".")
 
 
 def node_requests(cards: Fraction | None, group: NodeGroup) -> dict[str, Json]:

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rightslice.core.catalog.mig import ProfileName
+from rightslice.core.catalog.resource import extended_resource
 from rightslice.core.catalog.share import Exclusive, MigSlice, Share, TimeSlice
 from rightslice.core.plan.result import Plan
-from rightslice.kube.resources import extended_resource, node_requests
+from rightslice.kube.resources import node_requests
 
 Builder = Callable[[Mapping[str, Any]], Plan]
 SLICE = MigSlice(profile=ProfileName("1g.5gb+me"))
@@ -34,7 +35,7 @@ def test_the_device_plugin_names_the_resource(
 ) -> None:
     """Only the mixed strategy names the profile; a plus is written as a dot."""
     group = build_plan({"nodes": [node]}).fleet.nodes[0]
-    assert extended_resource(share, group) == name
+    assert extended_resource(group.mig, share) == name
 
 
 @given(

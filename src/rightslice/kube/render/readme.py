@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rightslice.core.catalog.fleet import MigStrategy
+from rightslice.core.catalog.resource import extended_resource
 from rightslice.core.plan.result import NotPlaced, Plan
 from rightslice.kube import files
 from rightslice.kube.assignments import Assignment
 from rightslice.kube.explain import cost_text, latency_text
 from rightslice.kube.manifest import GROUP
 from rightslice.kube.nodes import MIG_CONFIG_LABEL, NodeSetting, time_slicing_name
-from rightslice.kube.resources import extended_resource
 from rightslice.kube.server_args import PORT
 
 _OPERATOR = "gpu-operator"
@@ -194,7 +194,7 @@ def _workloads(running: Sequence[Assignment]) -> str:
         slo, prediction = item.workload.slo, item.prediction
         cells = (
             item.name,
-            f"{extended_resource(item.device.share, item.group)} on {item.group.name}",
+            f"{extended_resource(item.group.mig, item.device.share)} on {item.group.name}",
             str(item.placed.replicas),
             latency_text(prediction.tpot, slo.tpot_percentile, slo.tpot_seconds),
             latency_text(prediction.ttft, slo.ttft_percentile, slo.ttft_seconds),

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rightslice.core.catalog.resource import WHOLE
 from rightslice.kube.manifest import Manifest
 from rightslice.kube.nodes import NodeSetting, time_slicing_name
-from rightslice.kube.resources import WHOLE_GPU
 
 
 def render(nodes: Sequence[NodeSetting]) -> dict[str, Manifest]:
@@ -37,7 +37,7 @@ def _config(replicas: int) -> Manifest:
             "timeSlicing": {
                 "renameByDefault": False,
                 "failRequestsGreaterThanOne": True,
-                "resources": [{"name": WHOLE_GPU, "replicas": replicas}],
+                "resources": [{"name": WHOLE, "replicas": replicas}],
             }
         },
     }

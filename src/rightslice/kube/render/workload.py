@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from rightslice.core.catalog.resource import extended_resource
 from rightslice.core.catalog.share import TimeSlice
 from rightslice.kube.assignments import Assignment
 from rightslice.kube.explain import decision_notes
@@ -21,7 +22,7 @@ from rightslice.kube.probes import (
     startup_seconds,
     termination_seconds,
 )
-from rightslice.kube.resources import extended_resource, node_requests
+from rightslice.kube.resources import node_requests
 from rightslice.kube.server_args import COMMAND, PORT, server_args
 from rightslice.records import Json
 from rightslice.units import format_duration
@@ -206,7 +207,7 @@ def _container(assignment: Assignment) -> Manifest:
 
 def _resources(assignment: Assignment) -> Manifest:
     """The GPU resource alike on both sides, as Kubernetes wants it of extended resources."""
-    name = extended_resource(assignment.device.share, assignment.group)
+    name = extended_resource(assignment.group.mig, assignment.device.share)
     gpu: Manifest = {name: str(_ranks(assignment))}
     return {"requests": {**_requests(assignment), **gpu}, "limits": gpu}
 

@@ -60,9 +60,8 @@ def main() -> None:
         def search(traffic: Traffic = traffic) -> object:
             return largest_load(sizing, traffic, slo, constants=constants, confidence=0.9)
 
-        print(
-            f"{name}: predict {microseconds(one):.0f} us, largest load {microseconds(search):.0f} us"
-        )
+        once, searched = microseconds(one), microseconds(search)
+        print(f"{name}: predict {once:.0f} us, largest load {searched:.0f} us")
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def predict(sizing: Sizing, traffic: Traffic, *, constants: PerfConstants) -> Pr
         waiting=state.waiting,
         tpot=with_band(state.tpot, doubt.tpot),
         ttft=with_band(state.ttft, doubt.ttft),
-        end_to_end=with_band(whole, max(doubt)),
+        end_to_end=with_band(whole, _whole_doubt(state, whole, doubt)),
         output_tokens_per_second=rate.scaled(lengths.mean),
         requests_per_second=rate,
         capacity=places,
@@ -86,6 +86,14 @@ def _terms(step: Step, state: Operation) -> tuple[StepTerm, ...]:
         term if term.name == PREFILL_TERM else replace(term, seconds=term.seconds * factor)
         for term in terms
     )
+
+
+def _whole_doubt(state: Operation, whole: Spread, doubt: Doubt) -> float:
+    """Return the doubt about a whole request: that of its two parts, by their share of it."""
+    if not math.isfinite(whole.mean):
+        return doubt.tpot
+    first = min(state.ttft.mean / whole.mean, 1.0)
+    return first * doubt.ttft + (1 - first) * doubt.tpot
 
 
 def capacity(sizing: Sizing, traffic: Traffic) -> Capacity:

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from rightslice.core.sizing.explain import cache_arithmetic, weights_arithmetic
-from rightslice.core.sizing.result import Fits, MemoryTerm, SizeAnswer, Sizing, TooBig
+from rightslice.core.sizing.result import Change, Fits, MemoryTerm, SizeAnswer, Sizing, TooBig
 from rightslice.entry.cli.console import console
 from rightslice.units import GIB, format_gib, format_ratio
 
@@ -118,12 +118,19 @@ def _print_refusal(screen: Console, answer: SizeAnswer, verdict: TooBig) -> None
     if fix is None:
         screen.print("no three changes make it fit on this device")
     else:
-        changes = ", ".join(f"{change.flag} {change.value}" for change in fix.changes)
+        changes = ", ".join(_change(change) for change in fix.changes)
         screen.print(f"[bold]fewest changes:[/] {escape(changes)} ({escape(fix.cost)})")
         screen.print(f"  then {_room(fix.sizing)}")
     for other in answer.other_fixes:
         if fix is None or other.changes != fix.changes:
             screen.print(f"or: {escape(other.cost)}")
+
+
+def _change(change: Change) -> str:
+    """Return a change as one would say it: flags with their dashes, devices by name."""
+    if change.flag in ("checkpoint", "profile"):
+        return str(change.value)
+    return f"--{change.flag} {change.value}"
 
 
 def _comparison(sizings: tuple[Sizing, ...]) -> Table:

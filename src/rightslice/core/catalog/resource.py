@@ -1,9 +1,10 @@
 """The extended resource under which a share of a card is requested in Kubernetes.
 
 Names as the NVIDIA device plugin gives them (NVIDIA/k8s-device-plugin
-internal/resource/nvml-mig-device.go, GetName): under ``mixed`` a slice is ``nvidia.com/mig-<profile>``, with the ``+`` of a variant written as ``.``,
-since resource names have no plus; everything else is ``nvidia.com/gpu``: whole cards, time
-slices, and the slices of a node under ``single``.
+internal/resource/nvml-mig-device.go, GetName): under ``mixed`` a slice is
+``nvidia.com/mig-<profile>``, with the ``+`` of a variant written as ``.``, since resource names
+have no plus; everything else is ``nvidia.com/gpu``: whole cards, time slices, and the slices of a
+node under ``single``.
 """
 
 from __future__ import annotations

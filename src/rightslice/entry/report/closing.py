@@ -76,9 +76,8 @@ def notes(plan: Plan) -> Html:
     """Return the plan's notes; nothing when there are none."""
     if not plan.notes:
         return NOTHING
-    return section(
-        "notes", "Notes", "", element("ul", *(element("li", text(note)) for note in plan.notes))
-    )
+    items = (element("li", text(note[:1].upper() + note[1:])) for note in plan.notes)
+    return section("notes", "Notes", "", element("ul", *items))
 
 
 def reading() -> Html:

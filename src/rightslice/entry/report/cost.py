@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import Decimal
 
 from rightslice.core.catalog.instance import Price
@@ -35,6 +36,7 @@ def cost(look: Look) -> Html:
         "Cost",
         lead,
         _comparison(plan.bill),
+        _whole_bill(plan.bill, look),
         element("div", _lines(plan.bill, look), _by_team(plan.bill), class_="columns"),
         _teams(plan),
         _prices(plan),
@@ -42,43 +44,61 @@ def cost(look: Look) -> Html:
 
 
 def _comparison(bill: Bill) -> Html:
-    rows: list[tuple[str, Decimal | None, str]] = [
+    amounts: list[tuple[str, Decimal | None, str]] = [
         ("One whole GPU per replica, as today", bill.whole_gpu_per_replica_usd_per_hour, "c-other"),
         ("One whole GPU per model", bill.whole_gpu_per_model_usd_per_hour, "c-other"),
         ("This plan, cards in use", bill.in_use_usd_per_hour, "c-plan"),
-        ("This plan, every node with its idle cards", bill.total_usd_per_hour, "c-plan-all"),
     ]
-    full = float(max(amount for _, amount, _ in rows if amount is not None))
-    return _bars(
-        "The bills compared",
-        (
-            (text(name), amount, [Part(size=float(amount or 0), class_=class_, title=name)], full)
-            for name, amount, class_ in rows
-        ),
+    full = float(max(amount for _, amount, _ in amounts if amount is not None))
+    rows = (_Row(name=text(name), usd_per_hour=usd, class_=class_) for name, usd, class_ in amounts)
+    return _bars("The bills compared", rows, full)
+
+
+def _whole_bill(bill: Bill, look: Look) -> Html:
+    """Return every dollar of the nodes' bill as one bar."""
+    lines = _ordered(bill)
+    parts = [
+        Part(
+            size=float(line.usd_per_hour),
+            class_=_line_hue(line, look),
+            title=f"{line.name}: {dollars(line.usd_per_hour)} an hour",
+        )
+        for line in lines
+    ]
+    total = bill.total_usd_per_hour
+    idle = sum((line.usd_per_hour for line in lines if line.team is None), Decimal(0))
+    words = f"{dollars(total)} an hour, of which {dollars(idle)} idle"
+    return element(
+        "div",
+        element("h3", text(f"Where each dollar goes: {words}")),
+        bar(parts, float(total), words),
+        class_="bars whole-bill",
     )
 
 
+def _ordered(bill: Bill) -> list[BillLine]:
+    """Return the lines that cost anything: workloads by price, then idle."""
+    lines = [line for line in bill.lines if line.usd_per_hour]
+    return sorted(lines, key=lambda line: (line.team is None, -line.usd_per_hour))
+
+
 def _lines(bill: Bill, look: Look) -> Html:
-    lines = sorted(bill.lines, key=lambda line: (line.team is None, -line.usd_per_hour))
-    full = float(max((line.usd_per_hour for line in lines), default=Decimal(0)))
-    return _bars(
-        "By workload",
-        (
-            (
-                _line_name(line, look),
-                line.usd_per_hour,
-                [Part(size=float(line.usd_per_hour), class_=_line_hue(line, look),
-                      title=line.name)],
-                full,
-            )
-            for line in lines
-        ),
-        total=bill.total_usd_per_hour,
-    )  # fmt: skip
-
-
-def _line_name(line: BillLine, look: Look) -> Html:
-    return element("span", swatch(_line_hue(line, look)), text(line.name))
+    full = max((float(x.usd_per_hour) for x in bill.lines if x.team is not None), default=0.0)
+    months = {
+        item.name: item.placed.cost.usd_per_month
+        for item in look.plan.workloads
+        if item.placed is not None and item.placed.cost is not None
+    }
+    rows = (
+        _Row(
+            name=element("span", swatch(_line_hue(line, look)), text(line.name)),
+            usd_per_hour=line.usd_per_hour,
+            usd_per_month=months.get(line.name),
+            class_=None if line.team is None else look.hue(line.name),
+        )
+        for line in _ordered(bill)
+    )
+    return _bars("By workload", rows, full, total=bill.total_usd_per_hour)
 
 
 def _line_hue(line: BillLine, look: Look) -> str:
@@ -90,53 +110,69 @@ def _by_team(bill: Bill) -> Html:
     for line in bill.lines:
         sums[line.team] = sums.get(line.team, Decimal(0)) + line.usd_per_hour
     ordered = sorted(sums.items(), key=lambda entry: (entry[0] is None, -entry[1]))
-    full = float(max(sums.values(), default=Decimal(0)))
-    return _bars(
-        "By team",
-        (
-            (
-                text(team if team is not None else "idle, no team"),
-                amount,
-                [Part(size=float(amount), class_="free" if team is None else "c-plan",
-                      title=str(team))],
-                full,
-            )
-            for team, amount in ordered
-        ),
-        total=bill.total_usd_per_hour,
-    )  # fmt: skip
-
-
-_BarRow = tuple[Html, Decimal | None, list[Part], float]
-
-
-def _bars(title: str, rows: Iterator[_BarRow], total: Decimal | None = None) -> Html:
-    drawn = [_bar_row(row) for row in rows]
-    if total is not None:
-        drawn.append(
-            element(
-                "div",
-                element("span", text("all nodes")),
-                element("span"),
-                element("b", text(f"{dollars(total)}/h")),
-                element("span", text(_month(total)), class_="muted"),
-                class_="bar-row total",
-            )
+    full = max((float(usd) for team, usd in sums.items() if team is not None), default=0.0)
+    rows = (
+        _Row(
+            name=text(team if team is not None else "idle, no team"),
+            usd_per_hour=amount,
+            class_=None if team is None else "c-plan",
         )
+        for team, amount in ordered
+    )
+    return _bars("By team", rows, full, total=bill.total_usd_per_hour)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Row:
+    name: Html
+    usd_per_hour: Decimal | None
+    usd_per_month: Decimal | None = None
+    """Where it is known better than from whole cents an hour."""
+    class_: str | None
+    """Colour of the bar; None draws none."""
+
+
+def _bars(title: str, rows: Iterable[_Row], full: float, total: Decimal | None = None) -> Html:
+    drawn = [_bar_row(row, full) for row in rows]
+    if total is not None:
+        drawn.append(_bar_total(total))
     return element("div", element("h3", text(title)), *drawn, class_="bars")
 
 
-def _bar_row(row: _BarRow) -> Html:
-    name, amount, parts, full = row
-    if amount is None:
-        drawn: tuple[Html, ...] = (element("span"), element("b", text(UNKNOWN)), element("span"))
-    else:
-        drawn = (
-            bar(parts, full, dollars(amount)),
-            element("b", text(f"{dollars(amount)}/h")),
-            element("span", text(_month(amount)), class_="muted"),
-        )
-    return element("div", element("span", name, class_="bar-name"), *drawn, class_="bar-row")
+def _bar_total(total: Decimal) -> Html:
+    return element(
+        "div",
+        element("span", text("all nodes")),
+        element("span"),
+        element("b", text(f"{dollars(total)}/h")),
+        element("span", text(_month(total)), class_="muted"),
+        class_="bar-row total",
+    )
+
+
+def _bar_row(row: _Row, full: float) -> Html:
+    name = element("span", row.name, class_="bar-name")
+    usd = row.usd_per_hour
+    if usd is None:
+        unknown = element("b", text(UNKNOWN))
+        return element("div", name, element("span"), unknown, element("span"), class_="bar-row")
+    drawn = element("span")
+    if row.class_ is not None:
+        part = Part(size=float(usd), class_=row.class_, title=dollars(usd))
+        drawn = bar([part], full, dollars(usd))
+    month = (
+        _month(usd)
+        if row.usd_per_month is None
+        else f"{dollars(row.usd_per_month, digits=0)}/month"
+    )
+    return element(
+        "div",
+        name,
+        drawn,
+        element("b", text(f"{dollars(usd)}/h")),
+        element("span", text(month), class_="muted"),
+        class_="bar-row",
+    )
 
 
 def _month(usd_per_hour: Decimal) -> str:
@@ -175,7 +211,7 @@ def _quota(use: TeamUse) -> tuple[Html, Html]:
 
 
 def _prices(plan: Plan) -> Html:
-    rows = (_price(price) for price in plan.prices)
+    rows = (_price(price, plan.notes) for price in plan.prices)
     head = ("Item", "Kind", "Region", "$/h", "As of", "Source")
     body = table(head, rows, numeric=("$/h",))
     if not body:
@@ -183,12 +219,14 @@ def _prices(plan: Plan) -> Html:
     return element("div", element("h3", text("Prices used")), body, class_="prices")
 
 
-def _price(price: Price) -> tuple[Html, ...]:
+def _price(price: Price, notes: tuple[str, ...]) -> tuple[Html, ...]:
+    date = "no date" if price.as_of is None else price.as_of.isoformat()
+    is_old = any(f" {price.item} " in note and date in note for note in notes)
     return (
         text(price.item),
         text(price.kind.value),
         text(price.region),
         text(dollars(price.usd_per_hour)),
-        text("no date" if price.as_of is None else price.as_of.isoformat()),
+        element("span", text(date), class_="old" if is_old else None),
         element("span", text(price.source), class_="muted"),
     )

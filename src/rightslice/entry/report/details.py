@@ -9,7 +9,7 @@ from rightslice.core.perf.result import Prediction
 from rightslice.core.plan.result import Placed, WorkloadPlan
 from rightslice.core.sizing.result import MemoryTerm, Sizing
 from rightslice.entry.report.layouts import swatch
-from rightslice.entry.report.markup import NOTHING, Html, element, text
+from rightslice.entry.report.markup import NOTHING, Html, element, join, text
 from rightslice.entry.report.section import table
 from rightslice.entry.report.svg_bars import memory_class
 from rightslice.entry.report.wording import dollars, plural, share
@@ -49,7 +49,7 @@ def _summary_line(item: WorkloadPlan) -> Html:
         f"vLLM {workload.engine.version}",
         f"{share(workload.confidence)} confidence",
         f"priority {workload.priority}",
-        f"{workload.min_replicas} to {plural(workload.max_replicas, 'replica')}",
+        _replicas(workload.min_replicas, workload.max_replicas),
         f"isolation: {workload.isolation.value}",
     ]
     point = item.recommendation.at_point_estimate
@@ -61,13 +61,18 @@ def _summary_line(item: WorkloadPlan) -> Html:
     return element("p", text(" · ".join(words)), class_="muted")
 
 
+def _replicas(least: int, most: int) -> str:
+    wanted = plural(most, "replica")
+    return f"{wanted} wanted" if least == most else f"{least} to {wanted} allowed"
+
+
 def _memory(sizing: Sizing) -> Html:
     rows = (
         (
-            element("span", swatch(memory_class(term.name)), text(term.name)),
+            join((swatch(memory_class(term.name)), text(term.name))),
             text(format_gib(term.size_bytes.expected)),
             text(_range(term)),
-            element("span", text(term.formula), class_="muted", title=term.source),
+            element("span", text(term.formula), title=term.source),
         )
         for term in sizing.terms
     )
@@ -75,9 +80,7 @@ def _memory(sizing: Sizing) -> Html:
     return element(
         "div",
         element("h3", text(title)),
-        table(
-            ("Term", "Expected", "90 % band", "Formula"), rows, numeric=("Expected", "90 % band")
-        ),
+        table(("Term", "Expected", "90 % band", "Formula"), rows, class_="terms memory"),
     )
 
 
@@ -90,37 +93,25 @@ def _range(term: MemoryTerm) -> str:
 
 def _flags(sizing: Sizing) -> Html:
     rows = (
-        (
-            element("code", text(f"--{flag.name}")),
-            element("code", text(flag.value)),
-            element("span", text(flag.origin), class_="muted"),
-        )
+        (text(f"--{flag.name}"), text(flag.value), text(flag.origin))
         for flag in sizing.flags.explained
     )
     return element(
         "div",
         element("h3", text("vLLM flags")),
-        table(("Flag", "Value", "Origin"), rows, numeric=("Value",)),
+        table(("Flag", "Value", "Origin"), rows, class_="terms flags"),
     )
 
 
 def _step(prediction: Prediction) -> Html:
-    if not prediction.terms:
+    """Return the parts of the time per output token, largest first, in a line."""
+    parts = sorted((t for t in prediction.terms if t.seconds > 0), key=lambda t: -t.seconds)
+    if not parts:
         return NOTHING
-    rows = (
-        (
-            text(term.name),
-            text(format_duration(term.seconds)),
-            element("span", text(term.formula), class_="muted"),
-        )
-        for term in prediction.terms
-    )
-    title = f"One output token: bound by {prediction.bound.value}"
-    return element(
-        "div",
-        element("h3", text(title)),
-        table(("Part", "Time", "Formula"), rows, numeric=("Time",)),
-    )
+    words = " + ".join(f"{term.name} {format_duration(term.seconds)}" for term in parts)
+    total = format_duration(sum(term.seconds for term in parts))
+    title = f"One output token: {total}, bound by {prediction.bound.value}"
+    return element("div", element("h3", text(title)), element("p", text(words)))
 
 
 def _refusals(item: WorkloadPlan) -> Html:
@@ -131,29 +122,33 @@ def _refusals(item: WorkloadPlan) -> Html:
     return element(
         "div",
         element("h3", text(title)),
-        table(("Offer", "$/h", "Reason", "What would turn it"), rows, numeric=("$/h",)),
+        table(("Offer", "$/h", "Reason", "What would turn it"), rows, class_="refusals"),
     )
 
 
 def _refusal_rows(item: WorkloadPlan) -> Iterator[tuple[Html, ...]]:
-    told = set()
-    for candidate in item.recommendation.cheaper_refused:
-        if isinstance(candidate.outcome, Refused):
-            told.add(candidate.offer.name)
-            yield (
-                text(candidate.offer.name),
-                text(dollars(candidate.offer.usd_per_hour)),
-                element(
-                    "span",
-                    element("b", text(candidate.outcome.constraint.value)),
-                    text(f" {candidate.outcome.reason}"),
-                ),
-                text(candidate.outcome.remedy),
-            )
-    if isinstance(item.outcome, Placed):
-        for passed in item.outcome.passed:
-            if passed.offer not in told:
-                yield (text(passed.offer), NOTHING, text(passed.reason), NOTHING)
+    """Yield the plan's own list of cheaper offers, or what refused each when none was taken."""
+    if not isinstance(item.outcome, Placed):
+        for candidate in item.recommendation.cheaper_refused:
+            yield _candidate_row(candidate, "")
+        return
+    known = {candidate.offer.name: candidate for candidate in item.recommendation.candidates}
+    for passed in item.outcome.passed:
+        if passed.offer in known:
+            yield _candidate_row(known[passed.offer], passed.reason)
+        else:
+            yield (text(passed.offer), NOTHING, text(passed.reason), NOTHING)
+
+
+def _candidate_row(candidate: Candidate, otherwise: str) -> tuple[Html, ...]:
+    """Return an offer with its refusal; *otherwise* says why one that holds was not taken."""
+    outcome = candidate.outcome
+    reason, remedy = text(otherwise), NOTHING
+    if isinstance(outcome, Refused):
+        reason = join((element("b", text(outcome.constraint.value)), text(f" {outcome.reason}")))
+        remedy = text(outcome.remedy)
+    price = text(dollars(candidate.offer.usd_per_hour))
+    return text(candidate.offer.name), price, reason, remedy
 
 
 def _notes(item: WorkloadPlan) -> Iterator[Html]:

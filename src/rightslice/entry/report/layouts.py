@@ -9,7 +9,7 @@ from typing import Final
 from rightslice.core.catalog.fleet import MigStrategy, NodeGroup
 from rightslice.core.plan.result import CardPlan
 from rightslice.entry.report.look import Look
-from rightslice.entry.report.markup import NOTHING, Html, drawing, element, join, shape, text
+from rightslice.entry.report.markup import NOTHING, Html, element, join, text
 from rightslice.entry.report.section import section
 from rightslice.entry.report.svg_layout import SlotCount, card_drawing, count_slots, idle_drawing
 from rightslice.entry.report.wording import UNKNOWN, dollars, plural, share
@@ -131,5 +131,4 @@ def _legend() -> Html:
 
 def swatch(class_: str) -> Html:
     """Return a small box in the colour of *class_*."""
-    box = shape("rect", x=0.5, y=0.5, width=15, height=11, rx=2, class_=class_)
-    return drawing(16, 12, box, class_="swatch", aria_hidden="true")
+    return element("i", class_=f"swatch {class_}")

@@ -10,7 +10,7 @@ from typing import Final
 from rightslice.core.perf.result import Curve
 from rightslice.core.plan.result import Plan
 
-HUES: Final = 10
+HUES: Final = 9
 """Colours in `report.css`; workloads beyond them begin again, and the labels tell them apart."""
 
 

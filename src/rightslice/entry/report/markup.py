@@ -52,7 +52,10 @@ def shape(name: str, /, **attributes: Attribute) -> Html:
 
 
 def drawing(width: float, height: float, *children: Html, **attributes: Attribute) -> Html:
-    """Return an SVG image that scales with its container; ``label`` is read to the blind."""
+    """Return an SVG image that scales with its container.
+
+    ``label`` is read to the blind; without one, a title among the children is.
+    """
     label = attributes.pop("label", None)
     return element(
         "svg",

@@ -55,4 +55,4 @@ class Doubling:
         doublings = math.log2(self.largest / self.smallest)
         base = 2 if doublings <= 8 else 4
         powers = (base**i for i in range(20))
-        return [power for power in powers if self.smallest <= power <= self.largest * 1.001]
+        return [power for power in powers if self.smallest <= power <= self.largest]

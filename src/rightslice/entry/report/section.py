@@ -19,7 +19,11 @@ def section(anchor: str, title: str, lead: str, *children: Html) -> Html:
 
 
 def table(
-    head: Sequence[str], rows: Iterable[Sequence[Html]], *, numeric: Collection[str] = ()
+    head: Sequence[str],
+    rows: Iterable[Sequence[Html]],
+    *,
+    numeric: Collection[str] = (),
+    class_: str | None = None,
 ) -> Html:
     """Return a table; the columns named in *numeric* are set to the right.
 
@@ -39,4 +43,6 @@ def table(
         element("th", text(name), class_=kind, scope="col")
         for name, kind in zip(head, kinds, strict=True)
     )
-    return element("table", element("thead", element("tr", *heading)), element("tbody", *body))
+    return element(
+        "table", element("thead", element("tr", *heading)), element("tbody", *body), class_=class_
+    )

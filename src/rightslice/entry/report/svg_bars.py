@@ -96,5 +96,4 @@ def target_bar(latency: Estimate, target_seconds: float) -> Html:
         shape("rect", x=f"{middle - 0.8:.2f}", y=1, width=1.6, height=10,
               class_=f"value {verdict}"),
         shape("rect", x=f"{line - 0.6:.2f}", y=0, width=1.2, height=12, class_="target"),
-        class_="bar", preserveAspectRatio="none", label=title,
-    )  # fmt: skip
+        class_="bar", preserveAspectRatio="none"    )  # fmt: skip

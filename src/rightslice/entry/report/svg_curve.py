@@ -14,7 +14,7 @@ from typing import Final
 
 from rightslice.core.catalog.estimate import Estimate
 from rightslice.core.perf.result import Curve, CurvePoint, Prediction
-from rightslice.entry.report.markup import Html, drawing, element, shape, text
+from rightslice.entry.report.markup import NOTHING, Html, drawing, element, shape, text
 from rightslice.entry.report.scale import Doubling, Linear
 from rightslice.units import format_duration
 
@@ -26,7 +26,6 @@ _UPPER: Final = (26.0, 150.0)
 _LOWER: Final = (190.0, 262.0)
 _CEILING: Final = 2.2
 """The latency axis ends at this multiple of the target, or the load's latency, if beyond."""
-
 
 _Pick = Callable[[CurvePoint], Estimate]
 
@@ -63,7 +62,6 @@ def curve_drawing(curve: Curve, marks: Marks) -> Html:
         *_beyond_memory(axes, curve),
         *_line(axes, points),
         *_marks(axes, curve, marks),
-        label=marks.title,
         class_="curve",
     )
 
@@ -73,14 +71,7 @@ def _is_finite(point: CurvePoint) -> bool:
 
 
 def _axes(points: Sequence[CurvePoint], curve: Curve, marks: Marks) -> _Axes:
-    highest = max(point.tpot.high for point in points)
-    wanted = [point.tpot.high for point in points if point.held]
-    if marks.target_seconds is not None:
-        wanted.append(marks.target_seconds * 1.3)
-        highest = min(highest, marks.target_seconds * _CEILING)
-    at_load = 0.0 if marks.prediction is None else marks.prediction.tpot.mean.expected
-    at_load = at_load if math.isfinite(at_load) else 0.0
-    top = max(highest, at_load * 1.2, min(max(wanted, default=0.0), highest * 1.3)) * 1.04
+    top = _latency_top(points, marks)
     last = max(points[-1].concurrency, curve.knee.concurrency, 2)
     return _Axes(
         across=Doubling(
@@ -93,6 +84,18 @@ def _axes(points: Sequence[CurvePoint], curve: Curve, marks: Marks) -> _Axes:
             end=_LOWER[0],
         ),
     )
+
+
+def _latency_top(points: Sequence[CurvePoint], marks: Marks) -> float:
+    """Return where the latency axis ends: the curve's, unless the target says what matters."""
+    highest = max(point.tpot.high for point in points)
+    target = marks.target_seconds
+    if target is None:
+        return highest * 1.04
+    at_load = 0.0 if marks.prediction is None else marks.prediction.tpot.mean.expected
+    at_load = at_load if math.isfinite(at_load) else 0.0
+    wanted = max(min(highest, target * _CEILING), at_load * 1.2) * 1.04
+    return max(wanted, target * 1.18) if target < wanted * _CEILING else wanted
 
 
 def _grid(axes: _Axes) -> Iterator[Html]:
@@ -173,18 +176,26 @@ def _area(axes: _Axes, points: Sequence[CurvePoint], pick: _Pick, axis: Linear) 
 
 def _marks(axes: _Axes, curve: Curve, marks: Marks) -> Iterator[Html]:
     if marks.target_seconds is not None:
-        y = axes.latency.at(marks.target_seconds * 1e3)
-        words = f"target {format_duration(marks.target_seconds)}"
-        yield shape("path", d=f"M{_LEFT:.1f} {y:.1f}H{_RIGHT:.1f}", class_="slo-line")
-        yield element("text", text(words), x=_LEFT + 5, y=y - 5, class_="slo")
+        yield from _target(axes, marks.target_seconds)
     knee = curve.knee
     if knee.concurrency >= 1:
         x = axes.across.at(knee.concurrency)
         title = f"knee: {knee.concurrency} sequences ({knee.binding})"
         yield _dot((x, axes.latency.at(knee.tpot_seconds * 1e3)), "knee", title)
-        yield _dot((x, axes.rate.at(knee.output_tokens_per_second)), "knee", title)
+        yield _dot((x, axes.rate.at(knee.output_tokens_per_second)), "knee")
     if marks.prediction is not None:
         yield from _load(axes, marks.prediction)
+
+
+def _target(axes: _Axes, target_seconds: float) -> Iterator[Html]:
+    """Yield the target's line, or its word alone when it lies far above the curve."""
+    words = f"target {format_duration(target_seconds)}"
+    y = axes.latency.at(target_seconds * 1e3)
+    if y < _UPPER[0]:
+        yield element("text", text(f"{words}, above"), x=_LEFT + 5, y=_UPPER[0] + 10, class_="slo")
+        return
+    yield shape("path", d=f"M{_LEFT:.1f} {y:.1f}H{_RIGHT:.1f}", class_="slo-line")
+    yield element("text", text(words), x=_LEFT + 5, y=y - 5, class_="slo")
 
 
 def _load(axes: _Axes, prediction: Prediction) -> Iterator[Html]:
@@ -196,16 +207,14 @@ def _load(axes: _Axes, prediction: Prediction) -> Iterator[Html]:
     yield shape("path", d=f"M{x:.1f} {_UPPER[0]:.1f}V{_LOWER[1]:.1f}", class_="load-line")
     yield _dot((x, axes.latency.at(latency * 1e3)), "load", title)
     rate = prediction.output_tokens_per_second.expected
-    yield _dot((x, axes.rate.at(rate)), "load", title)
+    yield _dot((x, axes.rate.at(rate)), "load")
     yield from _flag(x, _LOWER[1] - 6, "load", "load-word")
 
 
-def _dot(place: tuple[float, float], class_: str, title: str) -> Html:
+def _dot(place: tuple[float, float], class_: str, title: str = "") -> Html:
     x, y = place
-    return element(
-        "circle", element("title", text(title)), cx=x, cy=y, r=4.5 if class_ == "knee" else 4.0,
-        class_=class_,
-    )  # fmt: skip
+    words = element("title", text(title)) if title else NOTHING
+    return element("circle", words, cx=x, cy=y, r=4.5 if class_ == "knee" else 4.0, class_=class_)
 
 
 def _flag(x: float, y: float, words: str, class_: str) -> Iterator[Html]:

@@ -201,7 +201,8 @@ def _label(
     width, height = room_
     (name_class, name), (small_class, small) = words
     if width >= _NARROW - 8 or height < _NARROW:
-        size = 11 if height >= 30 else 9.5
+        size = 11 if height >= 8 else 8
+        name_class = name_class if height >= 8 else f"{name_class} tiny"
         lines = wrap(name, fitting(width, size), 3 if height >= 60 else 1)
         rows = [(name_class, line) for line in lines]
         if height >= 30:
@@ -218,30 +219,27 @@ def _compute_strip(
     card: CardPlan, grid: MigGrid, users: Mapping[Placement, Slot], look: Look
 ) -> Html:
     """Return the compute slices, each in the colour of the slice that holds it."""
+    first = 0
+    parts = []
+    for placement in card.layout:
+        count = grid.profile(placement.profile).compute_slices
+        user = users.get(placement)
+        class_ = "spare-slice" if user is None else look.hue(user.workload)
+        parts.append(_compute_cells(grid, range(first, first + count), class_))
+        first += count
+    parts.append(_compute_cells(grid, range(first, grid.compute_slices), "free"))
+    return join(parts)
+
+
+def _compute_cells(grid: MigGrid, cells: range, class_: str) -> Html:
+    if not cells:
+        return NOTHING
     width = WIDTH / grid.compute_slices
-    owners = [
-        (placement, users.get(placement))
-        for placement in card.layout
-        for _ in range(grid.profile(placement.profile).compute_slices)
-    ]
-    cells = []
-    for index in range(grid.compute_slices):
-        class_, title = "free", f"compute slice {index}: free"
-        if index < len(owners):
-            placement, user = owners[index]
-            class_ = "spare-slice" if user is None else look.hue(user.workload)
-            holder = "spare" if user is None else user.workload
-            title = f"compute slice {index}: {holder} ({placement.profile})"
-        cells.append(
-            shape("rect", x=index * width + 1, y=_TALL + _GAP, width=width - 2, height=_STRIP,
-                  rx=2, class_=class_)
-            if index >= len(owners)
-            else element(
-                "rect", element("title", text(title)), x=index * width + 1, y=_TALL + _GAP,
-                width=width - 2, height=_STRIP, rx=2, class_=class_,
-            )
-        )  # fmt: skip
-    return join(cells)
+    outline = "".join(
+        f"M{cell * width + 1:.1f} {_TALL + _GAP:g}h{width - 2:.1f}v{_STRIP:g}h-{width - 2:.1f}z"
+        for cell in cells
+    )
+    return shape("path", d=outline, class_=class_)
 
 
 def _layers(card: CardPlan, look: Look) -> Iterator[Html]:

@@ -5,12 +5,13 @@ Paths inside the file (models, traces) are relative to the file.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rightslice.core.catalog.estimate import check_confidence
 from rightslice.core.catalog.fleet import (
@@ -35,6 +36,9 @@ from rightslice.units import parse_bytes, parse_duration, parse_rate, parse_rati
 
 if TYPE_CHECKING:
     from rightslice.edge.catalog_files import Catalog
+
+_CARDS: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9}|/([0-9]{1,9}))?")
+_MOST_OF_A_RESOURCE: Final = 1_000_000
 
 _T = TypeVar("_T")
 _V = TypeVar("_V")
@@ -127,8 +131,11 @@ class _FleetReader:
 
     def _quota(self, quota: schema.Quota, path: str) -> Quota:
         for name, limit in quota.resources.items():
-            if limit < 0:
-                raise self.document.field_error(f"{path}.resources.{name}", "must not be negative")
+            if not 0 <= limit <= _MOST_OF_A_RESOURCE:
+                raise self.document.field_error(
+                    f"{path}.resources.{name}",
+                    f"must not be negative, nor more than {_MOST_OF_A_RESOURCE:,}",
+                )
         return Quota(
             cards=self.maybe(f"{path}.gpus", _fraction, quota.gpus),
             usd_per_hour=self.maybe(f"{path}.usdPerHour", parse_dollars, quota.usd_per_hour),
@@ -145,25 +152,32 @@ class _FleetReader:
         gpu_name, gpu_count = self._cards(node, instance, path)
         gpu = self.at(path, self.context.catalog.gpu, gpu_name)
         memory = None if node.gpus is None else node.gpus.memory
+        if gpu.memory_bytes is None and memory is None:
+            raise self.document.field_error(
+                f"{path}.gpus.memory" if node.gpus else f"{path}.instanceType",
+                f"the memory that CUDA reports on {gpu.name} is not known; describe the cards under"
+                " gpus with their memory, as in 79.19GiB",
+            )
+        card_memory = self.maybe(f"{path}.gpus.memory", parse_bytes, memory)
         ram = self.maybe(f"{path}.memory", parse_bytes, node.memory)
         slicing = node.time_slicing
-        return self.at(
-            path,
-            lambda fields: NodeGroup(**fields),
-            {
-                "name": node.name,
-                "count": node.count,
-                "instance": instance,
-                "gpu": gpu,
-                "gpus_per_node": gpu_count,
-                "gpu_memory_bytes": self.maybe(f"{path}.gpus.memory", parse_bytes, memory),
-                "vcpus": node.vcpus or (instance.vcpus if instance else None),
-                "memory_bytes": ram or (instance.memory_bytes if instance else None),
-                "mig": MigStrategy(node.mig),
-                "time_slicing_replicas": None if slicing is None else slicing.replicas,
-                "price": self._price(node, str(gpu.name), gpu_count),
-            },
-        )
+
+        def built(price: Price | None) -> NodeGroup:
+            return NodeGroup(
+                name=node.name,
+                count=node.count,
+                instance=instance,
+                gpu=gpu,
+                gpus_per_node=gpu_count,
+                gpu_memory_bytes=card_memory,
+                vcpus=node.vcpus or (instance.vcpus if instance else None),
+                memory_bytes=ram or (instance.memory_bytes if instance else None),
+                mig=MigStrategy(node.mig),
+                time_slicing_replicas=None if slicing is None else slicing.replicas,
+                price=price,
+            )
+
+        return self.at(path, built, self._price(node, str(gpu.name), gpu_count))
 
     def _cards(
         self, node: schema.Node, instance: InstanceType | None, path: str
@@ -259,7 +273,7 @@ class _FleetReader:
         tpot = self.maybe(f"{path}.tpot", parse_duration, slo.tpot)
         ttft = self.maybe(f"{path}.ttft", parse_duration, slo.ttft)
         tpot_percentile = self.maybe(f"{path}.tpotPercentile", _percentile, slo.tpot_percentile)
-        ttft_percentile = 0.95
+        ttft_percentile: float | None = 0.95
         if slo.ttft_percentile is not None:
             ttft_percentile = self.at(f"{path}.ttftPercentile", _percentile, slo.ttft_percentile)
         return self.at(
@@ -292,20 +306,17 @@ def _server(flags: schema.Flags) -> ServerConfig:
     )
 
 
-def _confidence(given: str | float) -> float:
+def _confidence(given: object) -> float:
     return check_confidence(parse_ratio(str(given)))
 
 
-def _percentile(given: str | float) -> float | None:
+def _percentile(given: object) -> float | None:
     text = str(given).lower().removeprefix("p")
     return None if text == "mean" else parse_ratio(text)
 
 
-def _fraction(given: str | float) -> Fraction:
-    try:
-        value = Fraction(str(given))
-    except (ValueError, ZeroDivisionError):
-        raise InputError(f"{given!r} is no number of GPUs; write 2, 2.5 or 3/7") from None
-    if value < 0:
-        raise InputError(f"{given!r} GPUs must not be negative")
-    return value
+def _fraction(given: object) -> Fraction:
+    match = _CARDS.fullmatch(str(given).strip())
+    if match is None or (match[1] is not None and int(match[1]) == 0):
+        raise InputError(f"{given!r} is no number of GPUs from 0 up; write 2, 2.5 or 3/7")
+    return Fraction(match[0])

@@ -5,12 +5,17 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import Final
 
 from rightslice.core.catalog.instance import Price, PriceKind
 from rightslice.edge import fleet_schema as schema
 from rightslice.edge.shapes import check_shape
 from rightslice.edge.yaml_files import Document, read_document, read_text
 from rightslice.errors import InputError
+
+_MOST_USD: Final = 1_000_000
+_MOST_DIGITS: Final = 30
+"""More than any price is known to; exact fractions of longer ones would grow without end."""
 
 
 def read_prices(path: Path) -> dict[str, Price]:
@@ -54,7 +59,7 @@ def _own_price(document: Document, own: schema.OwnPrice, at: str) -> Price:
     )
 
 
-def parse_dollars(given: str | float) -> Decimal:
+def parse_dollars(given: object) -> Decimal:
     """Return an amount of dollars per hour, exactly as written.
 
     Raises:
@@ -64,6 +69,8 @@ def parse_dollars(given: str | float) -> Decimal:
         value = Decimal(str(given).strip().removeprefix("$"))
     except InvalidOperation:
         raise InputError(f"{given!r} is no amount of dollars; write 12.50") from None
-    if not value.is_finite() or not 0 <= value <= 1_000_000:
+    if not value.is_finite() or not 0 <= value <= _MOST_USD:
         raise InputError(f"{given!r} dollars per hour must be between 0 and 1,000,000")
+    if len(value.as_tuple().digits) > _MOST_DIGITS or value.adjusted() < -_MOST_DIGITS:
+        raise InputError(f"{given!r} dollars have more than {_MOST_DIGITS} digits; write 12.50")
     return value

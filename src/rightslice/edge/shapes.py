@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
@@ -12,8 +13,10 @@ from rightslice.edge.yaml_files import Document
 from rightslice.errors import FieldError
 
 _T = TypeVar("_T")
-_UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>.*)` - at `(?P<path>.*)`")
-_AT = re.compile(r"(?P<problem>.*?)(?: - at `(?P<path>.*)`)?")
+_UNKNOWN = re.compile(
+    r"Object contains unknown field `(?P<field>.*)` - at `(?P<path>.*)`", re.DOTALL
+)
+_AT = re.compile(r"(?P<problem>.*?)(?: - at `(?P<path>.*)`)?", re.DOTALL)
 
 
 def check_shape(document: Document, shape: type[_T]) -> _T:
@@ -42,6 +45,8 @@ def _shape_error(document: Document, shape: type, message: str) -> FieldError:
         problem = "must be lower-case letters, digits and dashes, at most 63, as in granite-7b"
     if problem.startswith("Invalid enum value"):
         problem = f"{problem}; allowed: {', '.join(_allowed(shape, path))}"
+    elif problem.startswith("Expected") and (example := _example(shape, path)) is not None:
+        problem = f"{problem}; write it like {example}"
     return document.field_error(path, problem)
 
 
@@ -50,14 +55,29 @@ def _structs(shape: Any) -> dict[str, Any]:  # noqa: ANN401 - a JSON Schema's co
 
 
 def _known_fields(shape: type) -> list[str]:
-    return [name for struct in _structs(shape).values() for name in struct.get("properties", {})]
+    return sorted({name for struct in _structs(shape).values() for name in _properties(struct)})
+
+
+def _properties(struct: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = struct.get("properties", {})
+    return found
+
+
+def _example(shape: type, path: str) -> object | None:
+    """Return what the field at *path* looks like when it is right, if its schema says."""
+    field = path.rsplit(".", 1)[-1]
+    for struct in _structs(shape).values():
+        examples = _properties(struct).get(field, {}).get("examples")
+        if examples:
+            return str(examples[0])
+    return None
 
 
 def _allowed(shape: type, path: str) -> list[str]:
     field = path.rsplit(".", 1)[-1]
     values: set[str] = set()
     for struct in _structs(shape).values():
-        prop = struct.get("properties", {}).get(field, {})
+        prop = _properties(struct).get(field, {})
         for option in (prop, *prop.get("anyOf", [])):
             values.update(str(value) for value in option.get("enum", []))
     return sorted(values)

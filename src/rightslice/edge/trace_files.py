@@ -69,7 +69,7 @@ def _trace(path: Path, column: str, text: str) -> Lengths:
         raise InputError(
             f"there is no trace file {str(path)!r}; write it like {_EXAMPLES}"
         ) from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise InputError(f"trace file {str(path)!r} cannot be read as CSV: {error}") from None
     if not samples:
         raise InputError(f"trace file {str(path)!r} holds no request")

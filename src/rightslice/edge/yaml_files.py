@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,9 +66,10 @@ def read_document(text: str, *, where: str) -> Document:
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
+        _check_depth(yaml.parse(text, Loader=loader), where)
         nodes = list(yaml.compose_all(text, Loader=loader))
     except yaml.YAMLError as error:
-        raise _syntax_error(error, where) from None
+        raise _syntax_error(error, where, text) from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: is not YAML: {error}") from None
     if len(nodes) != 1:
@@ -79,9 +80,28 @@ def read_document(text: str, *, where: str) -> Document:
     return Document(where=where, data=data, lines=lines)
 
 
-def _syntax_error(error: yaml.YAMLError, where: str) -> InputError:
-    mark = getattr(error, "problem_mark", None)
-    at = where if mark is None else f"{where}:{mark.line + 1}"
+def _check_depth(events: Iterable[yaml.Event], where: str) -> None:
+    """Refuse deep nesting before nodes are composed: the C composer recurses without a limit."""
+    import yaml  # noqa: PLC0415 - yaml loads where it is used
+
+    depth = 0
+    for event in events:
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _DEEPEST:
+            mark = event.start_mark
+            at = where if mark is None else f"{where}:{mark.line + 1}"
+            raise InputError(f"{at}: is nested too deeply")
+
+
+def _syntax_error(error: yaml.YAMLError, where: str, text: str) -> InputError:
+    mark, position = getattr(error, "problem_mark", None), getattr(error, "position", None)
+    line = None if mark is None else mark.line + 1
+    if line is None and position is not None:
+        line = text[:position].count("\n") + 1
+    at = where if line is None else f"{where}:{line}"
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
     return InputError(f"{at}: is not YAML: {problem}")
 
@@ -127,6 +147,8 @@ class _Reader:
 
         if not str(node.tag).startswith("tag:yaml.org,2002:"):
             raise self._error(node, f"tag {node.tag} is not understood")
+        if node.tag == "tag:yaml.org,2002:timestamp":
+            return node.value
         constructor = yaml.SafeLoader("")
         try:
             return constructor.construct_object(node)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
@@ -22,8 +23,11 @@ GIB: Final = 1024**3
 HOURS_PER_MONTH: Final = 730
 """Hours of an average month (8,760 / 12), as the clouds' own calculators count."""
 
-_NUMBER = r"(?P<number>[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)"
+_NUMBER = r"(?P<number>(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)"
 _QUANTITY = re.compile(rf"\s*{_NUMBER}\s*(?P<unit>[a-zA-Zµ/%]*)\s*")
+
+_LARGEST: Final = 1e18
+"""No quantity is larger in any unit (2^60 bytes are an EiB); more is a typing mistake."""
 
 _SECONDS: Final = {
     "us": 1e-6,
@@ -47,8 +51,8 @@ def _split(text: str, what: str, example: str) -> tuple[float, str]:
     match = _QUANTITY.fullmatch(text)
     if match is None:
         raise InputError(f"{text!r} is not {what}; write it like {example}")
-    number = float(match["number"])
-    if not math.isfinite(number):
+    number = float(match["number"].replace(",", ""))
+    if number > _LARGEST:
         raise InputError(f"{text!r} is too large for {what}")
     return number, match["unit"]
 
@@ -66,9 +70,10 @@ def parse_duration(text: str) -> float:
     if unit not in _SECONDS:
         known = "needs a unit" if not unit else f"has the unknown unit {unit!r}"
         raise InputError(f"duration {text!r} {known}; write it like 30ms, 1.5s or 2m")
-    if number == 0:
+    seconds = number * _SECONDS[unit]
+    if seconds == 0:
         raise InputError(f"duration {text!r} must be more than zero")
-    return number * _SECONDS[unit]
+    return seconds
 
 
 def parse_bytes(text: str) -> int:
@@ -100,9 +105,10 @@ def parse_rate(text: str) -> float:
     if unit.lower() not in _PER_SECOND:
         known = "needs a unit" if not unit else f"has the unknown unit {unit!r}"
         raise InputError(f"rate {text!r} {known}; write it like 5/s, 300/min or 1000/h")
-    if number == 0:
+    rate = number * _PER_SECOND[unit.lower()]
+    if rate == 0:
         raise InputError(f"rate {text!r} must be more than zero")
-    return number * _PER_SECOND[unit.lower()]
+    return rate
 
 
 def parse_tokens(text: str) -> int:
@@ -144,7 +150,7 @@ def format_bytes(size_bytes: float) -> str:
     sign = "-" if size_bytes < 0 else ""
     size = abs(size_bytes)
     for unit, scale in (("TiB", 1024**4), ("GiB", GIB), ("MiB", MIB), ("KiB", KIB)):
-        if size >= scale:
+        if round(size * 1024 / scale, 1) >= 1024:
             digits = 2 if scale >= GIB else 1
             return f"{sign}{size / scale:,.{digits}f} {unit}"
     return f"{sign}{size:.0f} B"
@@ -163,15 +169,52 @@ def format_duration(seconds: float) -> str:
     """
     if not math.isfinite(seconds):
         return "never"
+    unit, scale = _duration_unit(float(f"{seconds:.3g}"))
+    return f"{_significant(seconds / scale)} {unit}"
+
+
+def format_duration_up(seconds: float) -> str:
+    """Return *seconds* as `format_duration` does, rounded up: a target that is surely met.
+
+    >>> format_duration_up(0.01871)
+    '18.8 ms'
+    """
+    if not math.isfinite(seconds) or seconds <= 0:
+        return format_duration(seconds)
+    unit, scale = _duration_unit(_outward(seconds, math.ceil))
+    return f"{_significant(_outward(seconds / scale, math.ceil))} {unit}"
+
+
+def _duration_unit(seconds: float) -> tuple[str, float]:
     for unit, scale in (("h", 3600.0), ("min", 60.0), ("s", 1.0), ("ms", 1e-3)):
         if abs(seconds) >= scale * (2 if scale > 1 else 1):
-            return f"{_significant(seconds / scale)} {unit}"
-    return f"{_significant(seconds * 1e6)} µs"
+            return unit, scale
+    return "µs", 1e-6
 
 
 def format_rate(per_second: float) -> str:
     """Return a rate per second with three significant digits: ``5/s``."""
+    if not math.isfinite(per_second):
+        return "any rate"
     return f"{_significant(per_second)}/s"
+
+
+def format_rate_down(per_second: float) -> str:
+    """Return a rate as `format_rate` does, rounded down: a rate that is surely held.
+
+    >>> format_rate_down(4.99999)
+    '4.99/s'
+    """
+    if not math.isfinite(per_second) or per_second <= 0:
+        return format_rate(per_second)
+    return format_rate(_outward(per_second, math.floor))
+
+
+def _outward(number: float, rounded: Callable[[Decimal], int]) -> float:
+    """Return positive *number* with three significant digits, rounded the way of *rounded*."""
+    exact = Decimal(number)
+    step = Decimal(1).scaleb(exact.adjusted() - 2)
+    return float(rounded(exact / step) * step)
 
 
 def format_usd(amount_usd: Decimal | float, *, digits: int = 2) -> str:

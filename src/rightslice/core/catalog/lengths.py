@@ -54,7 +54,7 @@ class Lengths:
     @classmethod
     def lognormal(cls, median: float, sigma: float) -> Lengths:
         """Log-normal with this *median* and log-scale *sigma*, the usual shape of LLM traffic."""
-        if median < 1 or not 0 <= sigma <= 4:
+        if not 1 <= median < math.inf or not 0 <= sigma <= 4:
             raise InputError(f"lognormal({median:g}, {sigma:g}) needs median >= 1, 0 <= sigma <= 4")
         points = (
             median * math.exp(sigma * normal_quantile((i + 0.5) / _QUANTILES))
@@ -96,5 +96,5 @@ class Lengths:
 
     def percentile(self, probability: float) -> int:
         """Return the token count that a share *probability* of requests stays within."""
-        index = math.ceil(probability * len(self.tokens)) - 1
+        index = math.ceil(round(probability * len(self.tokens), 9)) - 1
         return self.tokens[min(max(index, 0), len(self.tokens) - 1)]

@@ -102,11 +102,12 @@ def cheapest(candidates: Iterable[Candidate]) -> Candidate | None:
 
 
 def judge(question: Question, offer: Offer, constants: FittedConstants) -> Candidate:
-    """Return *offer*'s outcome: the first set of flags that holds, or the nearest refusal."""
+    """Return *offer*'s outcome: the first flags that hold with fewest replicas, or the refusal."""
     refused = _refused_early(question, offer)
     if refused is not None:
         return Candidate(offer=offer, outcome=refused, sizing=None, prediction=None)
     tried: list[Candidate] = []
+    holding: list[Candidate] = []
     server = replace(question.server, tensor_parallel=offer.tensor_parallel)
     for flags in variants(server, question.traffic, question.model.max_position):
         trial = Trial(question=question, offer=offer, server=flags, constants=constants)
@@ -114,10 +115,17 @@ def judge(question: Question, offer: Offer, constants: FittedConstants) -> Candi
             candidate = trial.judge()
         except InputError as error:
             return Candidate(offer=offer, outcome=_unknown(error), sizing=None, prediction=None)
-        if candidate.holds is not None:
+        if candidate.holds is None:
+            tried.append(candidate)
+        elif candidate.holds.replicas == question.min_replicas:
             return candidate
-        tried.append(candidate)
-    return furthest(tried)
+        else:
+            holding.append(candidate)
+    return min(holding, key=_replicas) if holding else furthest(tried)
+
+
+def _replicas(candidate: Candidate) -> int:
+    return 0 if candidate.holds is None else candidate.holds.replicas
 
 
 def _refused_early(question: Question, offer: Offer) -> Refused | None:

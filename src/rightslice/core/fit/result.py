@@ -52,34 +52,6 @@ class Offer:
         return f"{self.device.label}{ranks}{where}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """What is to be served, and what counts as serving it."""
-
-    __record__: ClassVar = (
-        "model", "engine_version", "server", "tensor_parallel", "traffic", "slo",
-        "min_replicas", "max_replicas", "isolation", "confidence",
-    )  # fmt: skip
-
-    model: Model
-    engine: EngineRelease
-    server: ServerConfig
-    """Flags as given; what is not given is chosen for each offer."""
-    tensor_parallel: int | None = None
-    """As given; None: chosen."""
-    traffic: Traffic
-    slo: Slo
-    min_replicas: int = 1
-    max_replicas: int = 1
-    isolation: Isolation = Isolation.HARDWARE
-    confidence: float = 0.90
-
-    @property
-    def engine_version(self) -> str:
-        """The vLLM release that all numbers hold for."""
-        return self.engine.version
-
-
 class Constraint(Enum):
     """What refused an offer."""
 

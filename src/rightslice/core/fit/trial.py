@@ -17,7 +17,15 @@ from rightslice.core.perf.queueing import STABLE_UTILIZATION
 from rightslice.core.perf.result import Prediction
 from rightslice.core.sizing.memory import size
 from rightslice.core.sizing.result import Fits, Phase, Sizing, TooBig
-from rightslice.units import format_bytes, format_duration, format_gib, format_rate, format_ratio
+from rightslice.units import (
+    format_bytes,
+    format_duration,
+    format_duration_up,
+    format_gib,
+    format_rate,
+    format_rate_down,
+    format_ratio,
+)
 
 _PROGRESS: Final = {
     constraint: rank
@@ -34,6 +42,9 @@ _PROGRESS: Final = {
     )
 }
 """How far an offer came before it was refused; the furthest refusal of several is reported."""
+
+_MOST_REPLICAS: Final = 1_000_000
+"""As many as the largest closed loop that a fleet file may name has clients."""
 
 
 def share_of(traffic: Traffic, replicas: int) -> Traffic:
@@ -144,7 +155,7 @@ class Trial:
                     f"starts with a probability of {format_ratio(verdict.probability)} only:"
                     f" the KV cache may be as small as {format_gib(self.sizing.kv.size_bytes.low)}"
                 ),
-                remedy=f"a confidence of {format_ratio(verdict.probability)}, or a larger device",
+                remedy=_surer(verdict.probability),
                 needed=self.question.confidence,
                 available=verdict.probability,
                 unit="probability",
@@ -163,6 +174,8 @@ class Trial:
             return None
         tokens = prediction.traffic.input.mean + prediction.traffic.output.mean
         limit = prediction.capacity.limit
+        if limit == "max-model-len":
+            return self._too_long(prediction.traffic)
         what = (
             f"the KV cache of {format_gib(self.sizing.kv.size_bytes.expected)}"
             if limit == "KV cache" else limit
@@ -174,6 +187,18 @@ class Trial:
             needed=float(wanted),
             available=float(places),
             unit="sequences",
+        )
+
+    def _too_long(self, traffic: Traffic) -> Refused:
+        longest = traffic.input.largest + traffic.output.largest
+        allowed = self.sizing.flags.max_model_len
+        return Refused(
+            constraint=Constraint.CONCURRENCY,
+            reason=f"requests of up to {longest:,} tokens exceed max-model-len {allowed:,}",
+            remedy=f"max-model-len {longest}, or shorter requests",
+            needed=float(longest),
+            available=float(allowed),
+            unit="tokens",
         )
 
     def _stability(self, prediction: Prediction) -> Refused | None:
@@ -190,7 +215,7 @@ class Trial:
                 f"{format_rate(rate)} a replica is {format_ratio(used)} of the largest stable rate;"
                 f" beyond {format_ratio(STABLE_UTILIZATION)} queues cannot be promised"
             ),
-            remedy=f"at most {format_rate(safe)} a replica",
+            remedy=f"at most {format_rate_down(safe)} a replica",
             needed=used,
             available=STABLE_UTILIZATION,
             unit="utilization",
@@ -214,20 +239,18 @@ class Trial:
     def _enough_replicas(self, first: Refused) -> tuple[int | None, Refused | None]:
         """Return the fewest replicas that hold the load, or why none of those allowed do."""
         question = self.question
-        one = self.largest()
-        load = load_size(question.traffic)
-        if one <= 0:
+        if self._is_held_by(question.max_replicas):
+            return self._fewest(question.min_replicas, question.max_replicas), None
+        if not self._is_held_by(_MOST_REPLICAS):
             return None, first
-        replicas = max(math.ceil(load / one - 1e-9), question.min_replicas)
-        for count in range(replicas, min(replicas + 1, question.max_replicas) + 1):
-            if self.violation(self.prediction(count)) is None:
-                return count, None
+        replicas = self._fewest(question.max_replicas, _MOST_REPLICAS)
+        one = self.largest()
+        load = load_text(load_size(question.traffic), question.traffic)
         return None, Refused(
             constraint=Constraint.REPLICAS,
             reason=(
                 f"one replica holds {load_text(one, question.traffic)};"
-                f" {load_text(load, question.traffic)} need {replicas} replicas,"
-                f" {question.max_replicas} allowed"
+                f" {load} need {replicas} replicas, {question.max_replicas} allowed"
             ),
             remedy=f"max replicas {replicas}",
             needed=float(replicas),
@@ -235,6 +258,19 @@ class Trial:
             unit="replicas",
             held_load=one * question.max_replicas,
         )
+
+    def _is_held_by(self, replicas: int) -> bool:
+        return self.violation(self.prediction(replicas)) is None
+
+    def _fewest(self, too_few: int, enough: int) -> int:
+        """Return the fewest replicas that hold the load: more never hold less."""
+        while enough - too_few > 1:
+            middle = (too_few + enough) // 2
+            if self._is_held_by(middle):
+                enough = middle
+            else:
+                too_few = middle
+        return enough
 
     def _holds(self, replicas: int, prediction: Prediction) -> Holds:
         cost = self.offer.usd_per_hour
@@ -257,6 +293,14 @@ class Trial:
         return min(rooms)
 
 
+def _surer(probability: float) -> str:
+    """Return what turns a start that is not sure enough."""
+    percent = math.floor(probability * 100)
+    if percent < 50:
+        return "a larger device"
+    return f"a confidence of {percent}%, or a larger device"
+
+
 def _missed(
     constraint: Constraint,
     target: float,
@@ -273,7 +317,7 @@ def _missed(
             f"{which} {name} {format_duration(expected)}{at_confidence} misses"
             f" {format_duration(target)}"
         ),
-        remedy=f"a {name} target of {format_duration(upper)}, or less load",
+        remedy=f"a {name} target of {format_duration_up(upper)}, or less load",
         needed=upper,
         available=target,
         unit="seconds",
@@ -285,9 +329,11 @@ def furthest(candidates: list[Candidate]) -> Candidate:
     return max(reversed(candidates), key=_progress)
 
 
-def _progress(candidate: Candidate) -> int:
-    assert isinstance(candidate.outcome, Refused)
+def _progress(candidate: Candidate) -> tuple[int, float]:
+    outcome = candidate.outcome
+    assert isinstance(outcome, Refused)
     verdict = None if candidate.sizing is None else candidate.sizing.verdict
     if isinstance(verdict, TooBig) and verdict.phase is Phase.CONFIG:
-        return -1
-    return _PROGRESS[candidate.outcome.constraint]
+        return -1, 0.0
+    missing = outcome.needed if outcome.constraint is Constraint.REPLICAS else 0.0
+    return _PROGRESS[outcome.constraint], -missing

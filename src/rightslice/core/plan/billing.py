@@ -46,7 +46,8 @@ def card_costs(cards: Iterable[CardPlan]) -> tuple[CardCost, ...] | None:
 
 
 def _list_share(card: CardPlan, slot: Slot) -> Fraction:
-    device = device_of(card.group.gpu, slot_share(card, slot))
+    memory = None if slot.placement is not None else card.group.gpu_memory_bytes
+    device = device_of(card.group.gpu, slot_share(card, slot), memory_bytes=memory)
     share = card_share(device)
     assert share is not None, "only slices of known grids are placed"
     return share

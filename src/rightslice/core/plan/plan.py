@@ -260,8 +260,7 @@ def _cards_paid(offer: Offer) -> Fraction:
 
 
 def _prices(fleet: Fleet) -> tuple[Price, ...]:
-    found = {group.price.item: group.price for group in fleet.nodes if group.price is not None}
-    return tuple(found.values())
+    return tuple(dict.fromkeys(group.price for group in fleet.nodes if group.price is not None))
 
 
 def _notes(fleet: Fleet, slots: SlotPlan, today: dt.date) -> tuple[str, ...]:
@@ -279,7 +278,7 @@ def _notes(fleet: Fleet, slots: SlotPlan, today: dt.date) -> tuple[str, ...]:
             notes.append(f"the price of {price.item} is {age} days old ({price.as_of}): check it")
     if slots.gap > 0:
         notes.append(
-            f"cost of cards in use is proven within {format_ratio(slots.gap)} of the least"
+            f"cost of cards in use is proven within {slots.gap:.2%} of the least"
         )
     if any(group.time_slicing_replicas for group in fleet.nodes):
         notes.append("latencies on time-sliced cards are unmeasured: their band is the widest")

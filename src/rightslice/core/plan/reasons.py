@@ -19,13 +19,13 @@ def passed(recommendation: Recommendation, taken: Candidate) -> tuple[Passed, ..
     )
 
 
-def _cost(candidate: Candidate) -> Fraction:
-    """Return dollars an hour, or whole-card equivalents where no price is known."""
+def _cost(candidate: Candidate) -> tuple[bool, Fraction]:
+    """Return dollars an hour; offers without a price come after, by whole-card equivalents."""
     replicas = candidate.holds.replicas if candidate.holds is not None else 1
     each = candidate.offer.usd_per_hour
     if each is None:
-        each = candidate.offer.cards or Fraction(0)
-    return each * replicas
+        return True, (candidate.offer.cards or Fraction(0)) * replicas
+    return False, each * replicas
 
 
 def _reason(candidate: Candidate, taken: Candidate) -> str:

@@ -20,11 +20,12 @@ from dataclasses import dataclass
 from rightslice import Catalog, fit
 from rightslice.core.catalog.instance import PriceKind
 from rightslice.core.catalog.lengths import Lengths
+from rightslice.core.catalog.question import Question
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.share import Exclusive, MigSlice
 from rightslice.core.catalog.traffic import ClosedLoop, Slo, Traffic
 from rightslice.core.fit.market import instance_offers
-from rightslice.core.fit.result import Candidate, Offer, Question, Recommendation
+from rightslice.core.fit.result import Candidate, Offer, Recommendation
 from rightslice.edge.constants import fitted_constants
 
 WHOLE = "whole"

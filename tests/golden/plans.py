@@ -19,12 +19,13 @@ from rightslice.core.catalog.instance import InstanceType
 from rightslice.core.catalog.lengths import Lengths
 from rightslice.core.catalog.mig import Placement, ProfileName
 from rightslice.core.catalog.model import Model, ModelName
+from rightslice.core.catalog.question import Question
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.share import Exclusive, MigSlice, Share, TimeSlice
 from rightslice.core.catalog.source import Source
 from rightslice.core.catalog.traffic import ClosedLoop, Slo, Traffic
 from rightslice.core.cost.share import card_share
-from rightslice.core.fit.result import Candidate, Holds, Offer, Question, Recommendation
+from rightslice.core.fit.result import Candidate, Holds, Offer, Recommendation
 from rightslice.core.perf.result import Bound, Capacity, Latency, Prediction
 from rightslice.core.plan.result import (
     CardPlan,

@@ -14,16 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rightslice.core.catalog.estimate import check_confidence
-from rightslice.core.catalog.fleet import (
-    Fleet,
-    Isolation,
-    MigStrategy,
-    NodeGroup,
-    Quota,
-    Team,
-    Workload,
-)
+from rightslice.core.catalog.fleet import Fleet, MigStrategy, NodeGroup, Quota, Team, Workload
 from rightslice.core.catalog.instance import InstanceType, Price, PriceKind
+from rightslice.core.catalog.question import Isolation
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.traffic import ClosedLoop, Load, OpenLoop, Slo, Traffic
 from rightslice.edge import fleet_schema as schema

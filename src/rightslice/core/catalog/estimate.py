@@ -35,7 +35,7 @@ def check_confidence(confidence: float) -> float:
     Raises:
         InputError: when it is not between 0.5 (the point estimate) and 0.999.
     """
-    if not 0.5 <= confidence <= 0.999:
+    if not 0.5 <= confidence <= 0.999 + _ROUNDING:
         raise InputError(
             f"confidence {confidence:g} must lie between 0.5 (the point estimate) and 0.999"
         )

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
+from typing import ClassVar
 
-from rightslice.core.catalog.engine import EngineRelease
 from rightslice.core.catalog.gpu import Gpu
 from rightslice.core.catalog.instance import InstanceType, Price
-from rightslice.core.catalog.model import Model
-from rightslice.core.catalog.server import ServerConfig
-from rightslice.core.catalog.traffic import Slo, Traffic
+from rightslice.core.catalog.question import Question
 from rightslice.errors import InputError
 
 
@@ -26,15 +24,6 @@ class MigStrategy(Enum):
     """Every card of a node is cut into slices of one profile, handed out as ``nvidia.com/gpu``."""
     MIXED = "mixed"
     """Any layout a card, slices handed out as ``nvidia.com/mig-<profile>``."""
-
-
-class Isolation(Enum):
-    """What a workload asks of its neighbours."""
-
-    HARDWARE = "hardware"
-    """A whole card or a MIG slice: own memory, own bandwidth, own faults."""
-    NONE = "none"
-    """Time slices and MPS shares will do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,32 +83,20 @@ class Team:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Workload:
-    """A model to serve: its load, its target, and what may be done to hold them."""
+class Workload(Question):
+    """A question with an owner: whose it is, and who goes first."""
+
+    __record__: ClassVar[tuple[str, ...]] = ("name", "team", *Question.__record__, "priority")
 
     name: str
     team: str
-    model: Model
-    engine: EngineRelease
-    server: ServerConfig
-    """Flags as given; what is not given is chosen for the slice."""
-    tensor_parallel: int | None = None
-    """As given; None: chosen."""
-    traffic: Traffic
-    slo: Slo
-    min_replicas: int = 1
-    max_replicas: int = 1
     priority: int = 0
     """Larger is served first when the fleet or a quota is too small."""
-    isolation: Isolation = Isolation.HARDWARE
-    confidence: float = 0.90
 
-    def __post_init__(self) -> None:
-        if not 1 <= self.min_replicas <= self.max_replicas:
-            raise InputError(
-                f"replicas of {self.name}: min {self.min_replicas} must be at least 1 and at most"
-                f" max {self.max_replicas}"
-            )
+    @property
+    def question(self) -> Question:
+        """What is asked, without the owner: equal for all who ask the same."""
+        return Question(**{item.name: getattr(self, item.name) for item in fields(Question)})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,21 +12,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from rightslice.core.catalog.fleet import Isolation
 from rightslice.core.catalog.gpu import LinkKind
 from rightslice.core.catalog.model import Attention, LatentAttention, Model
+from rightslice.core.catalog.question import Isolation, Question
 from rightslice.core.catalog.share import Exclusive, is_hardware_isolated
 from rightslice.core.fit.constants import FittedConstants
 from rightslice.core.fit.flags import variants
-from rightslice.core.fit.result import (
-    Candidate,
-    Constraint,
-    Holds,
-    Offer,
-    Question,
-    Recommendation,
-    Refused,
-)
+from rightslice.core.fit.result import Candidate, Constraint, Holds, Offer, Recommendation, Refused
 from rightslice.core.fit.trial import Trial, furthest, load_size
 from rightslice.errors import InputError
 

@@ -14,12 +14,8 @@ from fractions import Fraction
 from typing import ClassVar
 
 from rightslice.core.catalog.device import Device
-from rightslice.core.catalog.engine import EngineRelease
-from rightslice.core.catalog.fleet import Isolation
 from rightslice.core.catalog.instance import InstanceType, Price
-from rightslice.core.catalog.model import Model
-from rightslice.core.catalog.server import ServerConfig
-from rightslice.core.catalog.traffic import Slo, Traffic
+from rightslice.core.catalog.question import Question
 from rightslice.core.perf.result import Prediction
 from rightslice.core.sizing.result import Sizing
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
+from rightslice.core.catalog.question import Question
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.traffic import ClosedLoop, Load, OpenLoop, Traffic
 from rightslice.core.fit.constants import FittedConstants
-from rightslice.core.fit.result import Candidate, Constraint, Holds, Offer, Question, Refused
+from rightslice.core.fit.result import Candidate, Constraint, Holds, Offer, Refused
 from rightslice.core.perf.capacity import capacity_at
 from rightslice.core.perf.predict import largest_load, predict
 from rightslice.core.perf.queueing import STABLE_UTILIZATION

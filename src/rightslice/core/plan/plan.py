@@ -20,11 +20,12 @@ from typing import Final
 
 from rightslice.core.catalog.fleet import Fleet, NodeGroup, Workload
 from rightslice.core.catalog.instance import Price
+from rightslice.core.catalog.question import Question
 from rightslice.core.cost.bill import cents
 from rightslice.core.fit.constants import FittedConstants
 from rightslice.core.fit.fit import fit
 from rightslice.core.fit.offers import group_offers
-from rightslice.core.fit.result import Candidate, Offer, Question, Recommendation
+from rightslice.core.fit.result import Candidate, Offer, Recommendation
 from rightslice.core.packing.demand import CardLayout, Choice, SlotPlan
 from rightslice.core.packing.patterns import plan_slots
 from rightslice.core.packing.place import place
@@ -40,7 +41,7 @@ from rightslice.core.plan.result import (
     TeamUse,
     WorkloadPlan,
 )
-from rightslice.units import format_ratio, format_usd
+from rightslice.units import format_usd
 
 OLD_PRICE_DAYS: Final = 180
 """A price older than this is marked."""
@@ -101,27 +102,11 @@ def _recommend(fleet: Fleet, constants: FittedConstants) -> dict[str, Recommenda
     answers: dict[Question, Recommendation] = {}
     found = {}
     for workload in fleet.workloads:
-        question = question_of(workload)
+        question = workload.question
         if question not in answers:
             answers[question] = fit(question, offers, constants=constants)
         found[workload.name] = answers[question]
     return found
-
-
-def question_of(workload: Workload) -> Question:
-    """Return what *workload* asks of an offer."""
-    return Question(
-        model=workload.model,
-        engine=workload.engine,
-        server=workload.server,
-        tensor_parallel=workload.tensor_parallel,
-        traffic=workload.traffic,
-        slo=workload.slo,
-        min_replicas=workload.min_replicas,
-        max_replicas=workload.max_replicas,
-        isolation=workload.isolation,
-        confidence=workload.confidence,
-    )
 
 
 def _choices(
@@ -277,9 +262,7 @@ def _notes(fleet: Fleet, slots: SlotPlan, today: dt.date) -> tuple[str, ...]:
             age = (today - price.as_of).days
             notes.append(f"the price of {price.item} is {age} days old ({price.as_of}): check it")
     if slots.gap > 0:
-        notes.append(
-            f"cost of cards in use is proven within {slots.gap:.2%} of the least"
-        )
+        notes.append(f"cost of cards in use is proven within {slots.gap:.2%} of the least")
     if any(group.time_slicing_replicas for group in fleet.nodes):
         notes.append("latencies on time-sliced cards are unmeasured: their band is the widest")
     notes.append(

@@ -47,10 +47,6 @@ def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code; every expected error becomes a message."""
     try:
         outcome = app(args=arguments or ["--help"], standalone_mode=False)
-    except typer.Exit as exit_:
-        return exit_.exit_code
-    except typer.Abort:
-        return Exit.BAD_INPUT
     except InputError as error:
         complain(str(error))
         return Exit.BAD_INPUT
@@ -60,6 +56,11 @@ def run(arguments: list[str]) -> int:
     except typer.TyperException as error:
         complain(getattr(error, "format_message", error.__str__)())
         return Exit.BAD_INPUT
+    except OSError as error:  # files are checked where they are read: only the output is left
+        complain(f"the answer cannot be printed: {error.strerror}")
+        return Exit.UNAVAILABLE
+    except SystemExit:  # so typer ends when the reader of the output has gone
+        return Exit.UNAVAILABLE
     return outcome if isinstance(outcome, int) else Exit.DONE
 
 

@@ -15,10 +15,17 @@ NameArgument = Annotated[
     str | None, typer.Argument(metavar="NAME", help="One entry, with all that is known of it.")
 ]
 
-verbs = typer.Typer(
-    help="The facts: GPUs, MIG profiles, models, vLLM releases, instance types.",
-    no_args_is_help=True,
-)
+verbs = typer.Typer(invoke_without_command=True)
+
+
+@verbs.callback()
+def _root(context: typer.Context) -> None:
+    """The facts: GPUs, MIG profiles, models, vLLM releases, instance types.
+
+    Example: rightslice catalog gpus H100-80GB
+    """
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 def register(app: typer.Typer) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum, IntEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -16,6 +17,9 @@ from rightslice.records import to_json
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+_LONGEST_WORD: Final = 200
+_LONGEST_MESSAGE: Final = 900
 
 
 class Exit(IntEnum):
@@ -59,13 +63,33 @@ def print_json(value: object) -> None:
 def complain(message: str) -> None:
     """Say on standard error what is wrong."""
     typer.secho("error: ", fg=typer.colors.RED, bold=True, nl=False, err=True)
-    typer.echo(message, err=True)
+    typer.echo(readable(message), err=True)
 
 
 def warn(message: str) -> None:
     """Say on standard error what the reader should know."""
     typer.secho("note: ", fg=typer.colors.YELLOW, bold=True, nl=False, err=True)
-    typer.echo(message, err=True)
+    typer.echo(readable(message), err=True)
+
+
+def readable(message: str) -> str:
+    """Return *message* as a terminal can show it, whatever the input that it quotes.
+
+    Characters that do not print are escaped; the middle of endless words and texts is left out.
+
+    >>> readable("a\x1b[31mb")
+    'a\\x1b[31mb'
+    """
+    plain = "".join(
+        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode("ascii")
+        for c in message
+    )
+    words = re.sub(rf"\S{{{_LONGEST_WORD},}}", lambda word: _shortened(word[0], 80), plain)
+    return words if len(words) <= _LONGEST_MESSAGE else _shortened(words, 400)
+
+
+def _shortened(text: str, ends: int) -> str:
+    return f"{text[:ends]}[...]{text[-ends:]}"
 
 
 @contextmanager

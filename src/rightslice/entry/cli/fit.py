@@ -8,10 +8,9 @@ from typing import Annotated, Final
 import typer
 
 from rightslice.core.catalog.estimate import check_confidence
-from rightslice.core.catalog.fleet import Isolation
+from rightslice.core.catalog.question import Isolation, Question
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.fit.fit import fit as fit_offers
-from rightslice.core.fit.result import Question
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.constants import fitted_constants
 from rightslice.edge.prices_file import read_prices
@@ -29,6 +28,7 @@ from rightslice.entry.cli.options import (
     TpotOption,
     TtftOption,
     accepts_server_flags,
+    named,
     read_outputs,
     read_slo,
     read_traffic,
@@ -49,7 +49,7 @@ ConfidenceOption = Annotated[
     float | None,
     typer.Option(
         "--confidence",
-        parser=parse_ratio,
+        parser=named("--confidence", parse_ratio),
         metavar="C",
         help="How sure the offer must be to hold: 90 (the default); 50 is the point estimate.",
     ),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import typer
 
@@ -17,10 +17,26 @@ from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.traffic import ClosedLoop, Load, OpenLoop, Slo, Traffic
 from rightslice.edge.trace_files import read_lengths
 from rightslice.entry.cli.console import Output
-from rightslice.errors import InputError
+from rightslice.errors import FieldError, InputError
 from rightslice.units import parse_bytes, parse_duration, parse_rate, parse_ratio, parse_tokens
 
+_T = TypeVar("_T")
 _PANEL: Final = "vLLM flags"
+
+
+def named(option: str, parse: Callable[[str], _T]) -> Callable[[str], _T]:
+    """Return *parse*, whose complaints then begin with the *option* that is wrong."""
+
+    @functools.wraps(parse)
+    def read(text: str) -> _T:
+        try:
+            return parse(text)
+        except FieldError:
+            raise  # it names a file, which is nearer
+        except InputError as error:
+            raise InputError(f"{option}: {error}") from None
+
+    return read
 
 
 def parse_flag_bytes(text: str) -> int:
@@ -60,7 +76,7 @@ GpuMemoryOption = Annotated[
     int | None,
     typer.Option(
         "--gpu-memory",
-        parser=parse_bytes,
+        parser=named("--gpu-memory", parse_bytes),
         metavar="SIZE",
         help="Total memory as CUDA reports it, when you have read it: 79.19GiB.",
     ),
@@ -72,6 +88,8 @@ EngineVersionOption = Annotated[
 
 
 def _flag(name: str, help_text: str, **more: Any) -> Any:  # noqa: ANN401 - typer's own options
+    if "parser" in more:
+        more["parser"] = named(name, more["parser"])
     return typer.Option(name, help=help_text, rich_help_panel=_PANEL, **more)
 
 
@@ -178,14 +196,17 @@ ConcurrencyOption = Annotated[
 RateOption = Annotated[
     float | None,
     typer.Option(
-        "--rate", parser=parse_rate, metavar="RATE", help="Requests that arrive: 5/s, 300/min."
+        "--rate",
+        parser=named("--rate", parse_rate),
+        metavar="RATE",
+        help="Requests that arrive: 5/s, 300/min.",
     ),
 ]
 PrefixHitOption = Annotated[
     float | None,
     typer.Option(
         "--prefix-hit",
-        parser=parse_ratio,
+        parser=named("--prefix-hit", parse_ratio),
         metavar="SHARE",
         help="Share of prompt tokens found in the prefix cache: 0.3.",
     ),
@@ -193,20 +214,26 @@ PrefixHitOption = Annotated[
 TpotOption = Annotated[
     float | None,
     typer.Option(
-        "--tpot", parser=parse_duration, metavar="TIME", help="Time per output token: 30ms."
+        "--tpot",
+        parser=named("--tpot", parse_duration),
+        metavar="TIME",
+        help="Time per output token: 30ms.",
     ),
 ]
 TtftOption = Annotated[
     float | None,
     typer.Option(
-        "--ttft", parser=parse_duration, metavar="TIME", help="Time to first token: 500ms."
+        "--ttft",
+        parser=named("--ttft", parse_duration),
+        metavar="TIME",
+        help="Time to first token: 500ms.",
     ),
 ]
 PercentileOption = Annotated[
     float | None,
     typer.Option(
         "--percentile",
-        parser=parse_ratio,
+        parser=named("--percentile", parse_ratio),
         metavar="P",
         help="Percentile of both targets: 95. By default mean TPOT and p95 TTFT.",
     ),
@@ -256,8 +283,8 @@ def read_traffic(
     """
     return Traffic(
         load=read_load(concurrency, rate),
-        input=read_lengths(inputs),
-        output=read_lengths(outputs),
+        input=named("--input", read_lengths)(inputs),
+        output=named("--output", read_lengths)(outputs),
         prefix_hit_ratio=prefix_hit or 0.0,
     )
 

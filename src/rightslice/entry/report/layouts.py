@@ -91,7 +91,8 @@ def _slots(count: SlotCount) -> str:
         return "whole, in use" if count.used else "whole, free"
     lost = f", {count.unreachable} out of reach" if count.unreachable else ""
     if not count.free and not lost:
-        return "full"
+        idle = plural(count.idle_compute, "compute slice")
+        return f"full, {idle} idle" if count.idle_compute else "full"
     return f"{count.used} of {count.total} used, {count.free} free{lost}"
 
 

@@ -37,6 +37,8 @@ class SlotCount:
     used: int
     free: int
     unreachable: int
+    idle_compute: int = 0
+    """Compute slices that no slice of the layout holds."""
 
 
 def count_slots(card: CardPlan) -> SlotCount:
@@ -50,11 +52,13 @@ def count_slots(card: CardPlan) -> SlotCount:
     if any(slot.placement is None for slot in card.slots):
         used = (1 << total) - 1
     lost = unreachable(grid, card.layout) & ~used
+    held = sum(grid.profile(placement.profile).compute_slices for placement in card.layout)
     return SlotCount(
         total=total,
         used=used.bit_count(),
         free=total - used.bit_count() - lost.bit_count(),
         unreachable=lost.bit_count(),
+        idle_compute=grid.compute_slices - held,
     )
 
 

@@ -52,7 +52,8 @@ def test_seven_smallest_leave_one_slot_out_of_reach() -> None:
 
 def test_two_halves_fill_the_card() -> None:
     """Two 3g.40gb take all memory slots, though a compute slice idles."""
-    assert count_slots(cut((0, "3g.40gb"), (4, "3g.40gb"))).used == 8
+    count = count_slots(cut((0, "3g.40gb"), (4, "3g.40gb")))
+    assert (count.used, count.idle_compute) == (8, 1)
 
 
 def test_time_slices_are_layers(look: Look) -> None:

@@ -1,0 +1,57 @@
+"""What is to be served and what counts as serving it, whoever asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar
+
+from rightslice.core.catalog.engine import EngineRelease
+from rightslice.core.catalog.model import Model
+from rightslice.core.catalog.server import ServerConfig
+from rightslice.core.catalog.traffic import Slo, Traffic
+from rightslice.errors import InputError
+
+
+class Isolation(Enum):
+    """What a workload asks of its neighbours."""
+
+    HARDWARE = "hardware"
+    """A whole card or a MIG slice: own memory, own bandwidth, own faults."""
+    NONE = "none"
+    """Time slices and MPS shares will do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is to be served, and what counts as serving it."""
+
+    __record__: ClassVar[tuple[str, ...]] = (
+        "model", "engine_version", "server", "tensor_parallel", "traffic", "slo",
+        "min_replicas", "max_replicas", "isolation", "confidence",
+    )  # fmt: skip
+
+    model: Model
+    engine: EngineRelease
+    server: ServerConfig
+    """Flags as given; what is not given is chosen for each offer."""
+    tensor_parallel: int | None = None
+    """As given; None: chosen."""
+    traffic: Traffic
+    slo: Slo
+    min_replicas: int = 1
+    max_replicas: int = 1
+    isolation: Isolation = Isolation.HARDWARE
+    confidence: float = 0.90
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.min_replicas <= self.max_replicas:
+            raise InputError(
+                f"replicas: min {self.min_replicas} must be at least 1 and at most max"
+                f" {self.max_replicas}"
+            )
+
+    @property
+    def engine_version(self) -> str:
+        """The vLLM release that all numbers hold for."""
+        return self.engine.version

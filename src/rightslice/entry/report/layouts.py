@@ -35,6 +35,8 @@ def layouts(look: Look) -> Html:
 def _gap(ratio: float) -> str:
     if ratio <= 0:
         return "No packing of these slices needs dearer cards: proven optimal."
+    if ratio < 0.001:
+        return "The cards in use cost at most 0.1 % more than the best packing: proven."
     return f"The cards in use cost at most {share(ratio)} more than the best packing."
 
 

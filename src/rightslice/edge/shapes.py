@@ -14,7 +14,7 @@ from rightslice.errors import FieldError
 
 _T = TypeVar("_T")
 _UNKNOWN = re.compile(
-    r"Object contains unknown field `(?P<field>.*)` - at `(?P<path>.*)`", re.DOTALL
+    r"Object contains unknown field `(?P<field>.*?)`(?: - at `(?P<path>.*)`)?", re.DOTALL
 )
 _AT = re.compile(r"(?P<problem>.*?)(?: - at `(?P<path>.*)`)?", re.DOTALL)
 
@@ -34,7 +34,7 @@ def check_shape(document: Document, shape: type[_T]) -> _T:
 def _shape_error(document: Document, shape: type, message: str) -> FieldError:
     unknown = _UNKNOWN.fullmatch(message)
     if unknown is not None:
-        path, field = unknown["path"], unknown["field"]
+        path, field = unknown["path"] or "$", unknown["field"]
         near = get_close_matches(field, _known_fields(shape), n=2)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         return document.field_error(f"{path}.{field}", f"unknown field{hint}")

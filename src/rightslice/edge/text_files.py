@@ -13,7 +13,7 @@ def write_text(path: Path, text: str) -> None:
     """Write *text* to a temporary file beside *path* and move it there.
 
     Raises:
-        InputError: when *path* is a folder.
+        InputError: when *path* is a folder, or *text* has half characters (surrogates).
         UnavailableError: when the file system will not have it; nothing is left behind.
     """
     if path.is_dir():
@@ -29,6 +29,9 @@ def write_text(path: Path, text: str) -> None:
             stream.write(text)
         temporary.chmod(0o644)
         temporary.replace(path)
+    except UnicodeEncodeError as error:
+        temporary.unlink(missing_ok=True)
+        raise InputError(f"{path}: character {error.start} cannot be written as UTF-8") from None
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise UnavailableError(f"{path}: {error.strerror}") from error

@@ -17,7 +17,7 @@ from rightslice.core.catalog.model import Attention, LatentAttention, Model
 from rightslice.core.catalog.question import Isolation, Question
 from rightslice.core.catalog.share import Exclusive, is_hardware_isolated
 from rightslice.core.fit.constants import FittedConstants
-from rightslice.core.fit.flags import variants
+from rightslice.core.fit.flags import startable, variants
 from rightslice.core.fit.result import Candidate, Constraint, Holds, Offer, Recommendation, Refused
 from rightslice.core.fit.trial import Trial, furthest, load_size
 from rightslice.errors import InputError
@@ -100,7 +100,12 @@ def judge(question: Question, offer: Offer, constants: FittedConstants) -> Candi
         return Candidate(offer=offer, outcome=refused, sizing=None, prediction=None)
     tried: list[Candidate] = []
     holding: list[Candidate] = []
-    server = replace(question.server, tensor_parallel=offer.tensor_parallel)
+    server = startable(
+        replace(question.server, tensor_parallel=offer.tensor_parallel),
+        question.engine,
+        offer.device,
+        constants.memory.context,
+    )
     for flags in variants(server, question.traffic, question.model.max_position):
         trial = Trial(question=question, offer=offer, server=flags, constants=constants)
         try:

@@ -3,16 +3,22 @@
 The first set that holds is taken, so a flag leaves vLLM's default only when it must. Order: vLLM's
 own defaults; ``max-num-seqs`` no larger than the load needs (the sampler's peak grows with it);
 ``max-model-len`` no longer than the requests; smaller prefill chunks (the forward peak grows with
-``max-num-batched-tokens``). The flags that a plan writes out are always explicit, because inside
-a slice vLLM falls back to defaults of its own (vllm-project/vllm #55381).
+``max-num-batched-tokens``). Before them all, ``gpu-memory-utilization`` is lowered where the
+default asks for more than is free beside a CUDA context, as on the smallest slices. The flags that
+a plan writes out are always explicit, because inside a slice vLLM falls back to defaults of its own
+(vllm-project/vllm #55381).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
+from rightslice.core.catalog.device import Device
+from rightslice.core.catalog.engine import EngineRelease
+from rightslice.core.catalog.estimate import Band
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.traffic import ClosedLoop, Traffic
 
@@ -20,6 +26,8 @@ _SHORTEST_CONTEXT: Final = 2048
 """No context is cut below this: a load's odd longer request should still be served."""
 _SMALL_CHUNK: Final = 1024
 _OPEN_LOOP_SEQUENCES: Final = 128
+_LEAST_UTILIZATION: Final = 0.5
+"""Where a context alone takes half of the device, no utilization makes a server of it."""
 
 
 def variants(server: ServerConfig, traffic: Traffic, model_max_len: int) -> Iterator[ServerConfig]:
@@ -37,6 +45,20 @@ def variants(server: ServerConfig, traffic: Traffic, model_max_len: int) -> Iter
     if server.max_num_batched_tokens is None:
         chunk = max(_SMALL_CHUNK, lean.max_num_seqs or 0)
         yield replace(lean, max_num_batched_tokens=chunk)
+
+
+def startable(
+    server: ServerConfig, engine: EngineRelease, device: Device, context: Band
+) -> ServerConfig:
+    """Return *server* with a utilization that the free memory of *device* allows, if none is given.
+
+    vLLM refuses to start when it asks for more than is free beside the CUDA *context*.
+    """
+    given = server.gpu_memory_utilization is not None or server.kv_cache_memory_bytes is not None
+    free = 1 - context.high / device.memory_bytes
+    if given or engine.gpu_memory_utilization <= free or free <= _LEAST_UTILIZATION:
+        return server
+    return replace(server, gpu_memory_utilization=math.floor(free * 100) / 100)
 
 
 def sequences_wanted(traffic: Traffic) -> int:

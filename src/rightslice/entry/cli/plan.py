@@ -44,6 +44,15 @@ TimeOption = Annotated[
     float,
     typer.Option("--time-limit", min=0.1, max=600, metavar="SECONDS", help="For the packing."),
 ]
+DayOption = Annotated[
+    dt.datetime | None,
+    typer.Option(
+        "--day",
+        formats=["%Y-%m-%d"],
+        metavar="DATE",
+        help="The day for which the age of prices is judged; today if absent.",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -59,6 +68,7 @@ def plan(  # noqa: PLR0913 - one parameter an option
     prices: PricesOption = None,
     why: WhyOption = False,
     time_limit: TimeOption = 3.0,
+    day: DayOption = None,
     output: OutputOption = Output.TABLE,
 ) -> int:
     """Offer, replicas, flags, place and price for every workload of a fleet, with the reasons.
@@ -67,7 +77,7 @@ def plan(  # noqa: PLR0913 - one parameter an option
     """
     own = {} if prices is None else read_prices(prices)
     described = read_fleet(fleet, catalog=Catalog(), own_prices=own)
-    today = dt.datetime.now(tz=dt.UTC).date()
+    today = (day or dt.datetime.now(tz=dt.UTC)).date()
     with working(f"fitting {len(described.workloads)} workloads"):
         answer = plan_fleet(
             described,

@@ -153,8 +153,13 @@ def find_model(name: str) -> Model:
 def _find_listed(name: str) -> Model:
     found = _names().get(name.lower()) or _by_suffix(name)
     if found is None:
-        raise UnknownNameError("model", name, [entry.name for entry in _names().values()])
+        raise UnknownNameError("model", name, [_cased(*item) for item in _names().items()])
     return _built(found)
+
+
+def _cased(spelling: str, found: _Found) -> str:
+    """Return a lower-case *spelling* as its publisher writes it."""
+    return found.name[-len(spelling) :] if found.name.lower().endswith(spelling) else spelling
 
 
 def _by_suffix(name: str) -> _Found | None:

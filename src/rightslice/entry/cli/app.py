@@ -6,7 +6,7 @@ Exit codes: 0 done, 2 bad input, 3 something outside failed, 4 the answer is "no
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -14,6 +14,18 @@ from rightslice import __version__
 from rightslice.entry.cli import catalog, fit, pack, plan, predict, schema, size
 from rightslice.entry.cli.console import Exit, complain
 from rightslice.errors import InputError, UnavailableError
+
+_WORDS: Final = (
+    ("Value error, ", ""),
+    (
+        "Input should be a valid integer, unable to parse string as an integer",
+        "must be a whole number, as in 8",
+    ),
+    ("Unable to parse input string as an integer, exceeded maximum size", "is far too large"),
+    ("Input should be greater than or equal to", "must be at least"),
+    ("Input should be less than or equal to", "must be at most"),
+)
+"""What the library under typer says of a value, and what a person would."""
 
 app = typer.Typer(
     name="rightslice",
@@ -46,7 +58,7 @@ def _root(
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code; every expected error becomes a message."""
     try:
-        outcome = app(args=arguments or ["--help"], standalone_mode=False)
+        outcome = app(args=arguments or ["--help"], prog_name="rightslice", standalone_mode=False)
     except InputError as error:
         complain(str(error))
         return Exit.BAD_INPUT
@@ -54,7 +66,7 @@ def run(arguments: list[str]) -> int:
         complain(str(error))
         return Exit.UNAVAILABLE
     except typer.TyperException as error:
-        complain(getattr(error, "format_message", error.__str__)())
+        complain(_usage(error))
         return Exit.BAD_INPUT
     except OSError as error:  # files are checked where they are read: only the output is left
         complain(f"the answer cannot be printed: {error.strerror}")
@@ -62,6 +74,15 @@ def run(arguments: list[str]) -> int:
     except SystemExit:  # so typer ends when the reader of the output has gone
         return Exit.UNAVAILABLE
     return outcome if isinstance(outcome, int) else Exit.DONE
+
+
+def _usage(error: typer.TyperException) -> str:
+    """Return what is wrong with the command line, in our words, and where help is."""
+    message = str(getattr(error, "format_message", error.__str__)())
+    for theirs, ours in _WORDS:
+        message = message.replace(theirs, ours)
+    context = getattr(error, "ctx", None)
+    return message if context is None else f"{message}\n`{context.command_path} --help` says more."
 
 
 def main() -> None:

@@ -73,12 +73,12 @@ def warn(message: str) -> None:
 
 
 def readable(message: str) -> str:
-    """Return *message* as a terminal can show it, whatever the input that it quotes.
+    r"""Return *message* as a terminal can show it, whatever the input that it quotes.
 
     Characters that do not print are escaped; the middle of endless words and texts is left out.
 
-    >>> readable("a\x1b[31mb")
-    'a\\x1b[31mb'
+    >>> print(readable("a\x1b[31mb"))
+    a\x1b[31mb
     """
     plain = "".join(
         c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode("ascii")

@@ -19,7 +19,7 @@ from rightslice.edge.constants import fitted_constants
 from rightslice.edge.fleet_file import read_fleet
 from rightslice.edge.plan_files import write_plan
 from rightslice.edge.prices_file import read_prices
-from rightslice.edge.text_files import write_text
+from rightslice.edge.text_files import check_target, write_text
 from rightslice.entry.cli.console import Exit, Output, OutputOption, print_json, warn, working
 
 FleetArgument = Annotated[
@@ -100,15 +100,19 @@ def plan(  # noqa: PLR0913 - one parameter an option
 def _write(
     answer: Plan, folder: Path | None, report: Path | None, today: dt.date
 ) -> tuple[Path, ...]:
+    """Write what is asked for; the report is made first, so that its faults leave nothing."""
+    page = ""
+    if report is not None:
+        from rightslice.entry.report.report import render_report  # noqa: PLC0415 - only for a report
+
+        check_target(report)
+        page = render_report(answer, curves=curves_of(answer), generated=today.isoformat())
     written: list[Path] = []
     if folder is not None:
         write_plan(answer, folder)
         written.append(folder)
     if report is not None:
-        from rightslice.entry.report.report import render_report  # noqa: PLC0415 - only for a report
-
-        text = render_report(answer, curves=curves_of(answer), generated=today.isoformat())
-        write_text(report, text)
+        write_text(report, page)
         written.append(report)
     return tuple(written)
 

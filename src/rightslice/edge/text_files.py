@@ -9,6 +9,16 @@ from pathlib import Path
 from rightslice.errors import InputError, UnavailableError
 
 
+def check_target(path: Path) -> None:
+    """Refuse a *path* that no file can be written to, before anything else is written.
+
+    Raises:
+        InputError: when *path* is a folder.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, a file is wanted")
+
+
 def write_text(path: Path, text: str) -> None:
     """Write *text* to a temporary file beside *path* and move it there.
 
@@ -16,8 +26,7 @@ def write_text(path: Path, text: str) -> None:
         InputError: when *path* is a folder, or *text* has half characters (surrogates).
         UnavailableError: when the file system will not have it; nothing is left behind.
     """
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder, a file is wanted")
+    check_target(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

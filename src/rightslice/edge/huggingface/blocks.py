@@ -2,8 +2,8 @@
 
 Counts per layer, with d hidden, h and k query and KV heads, e head width, I feed-forward width:
 attention 2*d*h*e + 2*d*k*e, gated MLP 3*d*I, plain MLP 2*d*I, E routed experts E*3*d*I and a
-router d*E. Biases, head norms and sinks come on top where the family has them (read from the
-modelling code of transformers 5.23 and vLLM 0.33).
+router d*E. Biases, head norms and sinks come on top where the family has them (read in the
+modeling files of transformers 5.23.0, 2026-11-22).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Llama and the many families that differ from it in a bias, a norm or a window.
 
-Each family is one row of habits. Sources: the modelling code of transformers 5.23 (classes named
-after the family) and, for Baichuan, InternLM and MiniCPM, of the checkpoints themselves.
+Each family is one row of habits. Sources: the modeling files of transformers 5.23.0, read
+2026-11-22 (classes named after the family). It has none for Yi, Aquila, Baichuan, InternLM,
+MiniCPM and MiMo: their rows follow the code published with the checkpoints, not re-read.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """Vision towers: their parameters, and the tokens of the largest image that is profiled.
 
-Counts follow the modelling code of transformers 5.23. Image tokens: patches merged as the config
-says; Qwen's processors bound an image at 16,384 merged patches (their default ``max_pixels``).
+Counts follow the modeling files of transformers 5.23.0, read 2026-11-22. Image tokens: patches
+merged as the config says; Qwen's checkpoints bound an image at 16,384 merged patches (their
+``preprocessor_config.json``; the processor's class alone would say 1,280). Known gap: Gemma 4's
+norms over heads, two head widths a layer, are left out.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ Tower = tuple[int, int]
 """Parameters, and tokens of the largest image."""
 
 _QWEN_IMAGE_TOKENS: Final = 16_384
-"""12,845,056 pixels over 28 x 28 a token (``max_pixels`` of Qwen2-VL's preprocessor)."""
+"""12,845,056 pixels over 28 x 28 a token (``max_pixels`` in Qwen2-VL's preprocessor_config)."""
 _COLOURS: Final = 3
 
 

@@ -1,7 +1,8 @@
 """Decoders of the GPT line: plain feed-forward parts, biases, learned or linear positions.
 
-Sources: the modelling code of transformers 5.23 (OPT, GPT-2, GPT-BigCode, GPT-NeoX, GPT-J, CodeGen,
-Falcon, MPT, BLOOM, Phi, StarCoder2), whose class defaults stand in for absent keys.
+Sources: modeling and configuration files of transformers 5.23.0, read 2026-11-22 (OPT, GPT-2,
+GPT-BigCode, GPT-NeoX, GPT-J, CodeGen, Falcon, MPT, BLOOM, Phi, StarCoder2), whose class defaults
+stand in for absent keys.
 """
 
 from __future__ import annotations

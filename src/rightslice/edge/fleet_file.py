@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _CARDS: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9}|/([0-9]{1,9}))?")
 _MOST_OF_A_RESOURCE: Final = 1_000_000
+_MOST_CARDS: Final = 100_000
+"""Kubernetes is tested to 5,000 nodes (kubernetes.io, Considerations for large clusters)."""
 
 _T = TypeVar("_T")
 _V = TypeVar("_V")
@@ -65,6 +67,7 @@ def parse_fleet(document: Document, context: Context) -> Fleet:
     spec = file.spec
     confidence = reader.at("$.spec.confidence", _confidence, spec.confidence)
     nodes = tuple(reader.node(node, f"$.spec.nodes[{i}]") for i, node in enumerate(spec.nodes))
+    reader.check_cards(nodes)
     teams = reader.teams(spec)
     workloads = tuple(
         reader.workload(workload, f"$.spec.workloads[{i}]", confidence)
@@ -96,6 +99,14 @@ class _FleetReader:
     def maybe(self, path: str, parse: Callable[[_V], _T], value: _V | None) -> _T | None:
         """Return ``parse(value)``, or None for what is not given."""
         return None if value is None else self.at(path, parse, value)
+
+    def check_cards(self, nodes: tuple[NodeGroup, ...]) -> None:
+        """Refuse more cards than a plan lists one by one."""
+        cards = sum(node.count * node.gpus_per_node for node in nodes)
+        if cards > _MOST_CARDS:
+            raise self.document.field_error(
+                "$.spec.nodes", f"{cards:,} GPUs in all; a plan covers at most {_MOST_CARDS:,}"
+            )
 
     def check_names(self, kind: str, names: list[str]) -> None:
         """Refuse a name that is given twice."""

@@ -45,6 +45,8 @@ from rightslice.units import format_usd
 
 OLD_PRICE_DAYS: Final = 180
 """A price older than this is marked."""
+_NAMED_NODES: Final = 8
+"""Idle nodes beyond these are counted in the note, not named."""
 
 
 def plan(
@@ -215,7 +217,10 @@ def _idle_nodes(cards: Sequence[CardPlan]) -> tuple[str, ...]:
         return ()
     prices = [group.price.usd_per_hour for group in idle.values() if group.price is not None]
     cost = f", {format_usd(sum(prices))}/h" if len(prices) == len(idle) else ""
-    return (f"nothing runs on {', '.join(idle)}{cost}: the plan holds without them",)
+    names = list(idle)
+    more = f" and {len(names) - _NAMED_NODES} more" if len(names) > _NAMED_NODES else ""
+    where = f"{', '.join(names[:_NAMED_NODES])}{more}"
+    return (f"nothing runs on {where}{cost}: the plan holds without them",)
 
 
 def _team_uses(fleet: Fleet, workloads: Sequence[WorkloadPlan]) -> tuple[TeamUse, ...]:

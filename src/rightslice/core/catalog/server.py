@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 from rightslice.errors import InputError
@@ -45,6 +45,13 @@ class ServerConfig:
     enforce_eager: bool = False
     block_size: int | None = None
     enable_prefix_caching: bool | None = None
+    chosen: tuple[str, ...] = ()
+    """Fields that nobody gave: they were sized to the load of a question."""
+
+    def choosing(self, **flags: float) -> ServerConfig:
+        """Return this configuration with *flags* set, and noted as chosen rather than given."""
+        given = {item.name: getattr(self, item.name) for item in fields(self)}
+        return ServerConfig(**{**given, **flags, "chosen": (*self.chosen, *flags)})
 
     def __post_init__(self) -> None:
         for name in (
@@ -52,6 +59,9 @@ class ServerConfig:
             "max_num_batched_tokens", "block_size", "kv_cache_memory_bytes",
         ):  # fmt: skip
             _positive(name.replace("_", "-"), getattr(self, name))
+        if self.max_loras:
+            _positive("max-loras", self.max_loras)
+            _positive("max-lora-rank", self.max_lora_rank)
         utilization = self.gpu_memory_utilization
         if utilization is not None and not 0 < utilization <= 1:
             raise InputError(

@@ -100,12 +100,10 @@ def judge(question: Question, offer: Offer, constants: FittedConstants) -> Candi
         return Candidate(offer=offer, outcome=refused, sizing=None, prediction=None)
     tried: list[Candidate] = []
     holding: list[Candidate] = []
-    server = startable(
-        replace(question.server, tensor_parallel=offer.tensor_parallel),
-        question.engine,
-        offer.device,
-        constants.memory.context,
-    )
+    server = question.server
+    if offer.tensor_parallel != server.tensor_parallel:
+        server = server.choosing(tensor_parallel=offer.tensor_parallel)
+    server = startable(server, question.engine, offer.device, constants.memory.context)
     for flags in variants(server, question.traffic, question.model.max_position):
         trial = Trial(question=question, offer=offer, server=flags, constants=constants)
         try:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
 
 from rightslice.core.catalog.device import Device
@@ -35,16 +34,16 @@ def variants(server: ServerConfig, traffic: Traffic, model_max_len: int) -> Iter
     yield server
     lean = server
     if server.max_num_seqs is None:
-        lean = replace(lean, max_num_seqs=sequences_wanted(traffic))
+        lean = lean.choosing(max_num_seqs=sequences_wanted(traffic))
         yield lean
     if server.max_model_len is None:
         shortest = context_wanted(traffic)
         if shortest < model_max_len:
-            lean = replace(lean, max_model_len=shortest)
+            lean = lean.choosing(max_model_len=shortest)
             yield lean
     if server.max_num_batched_tokens is None:
         chunk = max(_SMALL_CHUNK, lean.max_num_seqs or 0)
-        yield replace(lean, max_num_batched_tokens=chunk)
+        yield lean.choosing(max_num_batched_tokens=chunk)
 
 
 def startable(
@@ -58,7 +57,7 @@ def startable(
     free = 1 - context.high / device.memory_bytes
     if given or engine.gpu_memory_utilization <= free or free <= _LEAST_UTILIZATION:
         return server
-    return replace(server, gpu_memory_utilization=math.floor(free * 100) / 100)
+    return server.choosing(gpu_memory_utilization=math.floor(free * 100) / 100)
 
 
 def sequences_wanted(traffic: Traffic) -> int:

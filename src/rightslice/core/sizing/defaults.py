@@ -21,6 +21,7 @@ from rightslice.core.sizing.coefficients import release_number
 from rightslice.core.sizing.result import EffectiveFlags, Flag
 
 GIVEN: Final = "given"
+CHOSEN: Final = "chosen for this load and device"
 _DTYPES: Final = {"half": "float16", "float": "float32"}
 _V0_CHUNKED_PREFILL_ABOVE: Final = 32_768
 """V0 turns chunked prefill on by itself beyond this context (vllm 0.6.6 engine/arg_utils.py)."""
@@ -85,8 +86,17 @@ def effective_flags(
         enforce_eager=server.enforce_eager,
         chunked_prefill=chunked,
         prefix_caching=prefix,
-        explained=tuple(Flag(name=name, value=value, origin=why) for name, value, why in values),
+        explained=tuple(
+            Flag(name=name, value=value, origin=_who(name, why, server))
+            for name, value, why in values
+        ),
     )
+
+
+def _who(name: str, origin: str, server: ServerConfig) -> str:
+    """Tell flags that were sized to a load from flags that somebody gave."""
+    field = name.replace("-", "_").removesuffix("_size")
+    return origin.replace(GIVEN, CHOSEN) if field in server.chosen else origin
 
 
 def _given(value: object, default: str) -> str:

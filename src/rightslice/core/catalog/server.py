@@ -45,6 +45,9 @@ class ServerConfig:
     enforce_eager: bool = False
     block_size: int | None = None
     enable_prefix_caching: bool | None = None
+    max_loras: int = 0
+    """LoRA slots on the GPU; 0: LoRA is off."""
+    max_lora_rank: int = 16
     chosen: tuple[str, ...] = ()
     """Fields that nobody gave: they were sized to the load of a question."""
 

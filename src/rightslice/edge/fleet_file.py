@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rightslice.core.catalog.estimate import check_confidence
 from rightslice.core.catalog.fleet import Fleet, MigStrategy, NodeGroup, Quota, Team, Workload
+from rightslice.core.catalog.gpu import Gpu
 from rightslice.core.catalog.instance import InstanceType, Price, PriceKind
 from rightslice.core.catalog.question import Isolation
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.traffic import ClosedLoop, Load, OpenLoop, Slo, Traffic
 from rightslice.edge import fleet_schema as schema
-from rightslice.edge.prices_file import parse_dollars
+from rightslice.edge.prices_file import card_price, parse_dollars
 from rightslice.edge.shapes import check_shape
 from rightslice.edge.trace_files import read_lengths
 from rightslice.edge.yaml_files import Document, read_document, read_text
@@ -181,7 +182,7 @@ class _FleetReader:
                 price=price,
             )
 
-        return self.at(path, built, self._price(node, str(gpu.name), gpu_count))
+        return self.at(path, built, self._price(node, gpu, gpu_count))
 
     def _cards(
         self, node: schema.Node, instance: InstanceType | None, path: str
@@ -198,13 +199,13 @@ class _FleetReader:
             )
         return str(instance.gpu), instance.gpu_count
 
-    def _price(self, node: schema.Node, gpu: str, gpu_count: int) -> Price | None:
+    def _price(self, node: schema.Node, gpu: Gpu, gpu_count: int) -> Price | None:
         own = self.context.own_prices
         for item in (node.name, node.instance_type):
             if item is not None and item in own:
                 return own[item]
-        if gpu in own:
-            card = own[gpu]
+        card = card_price(own, gpu)
+        if card is not None:
             return Price(
                 item=card.item,
                 kind=card.kind,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Final
 
+from rightslice.core.catalog.gpu import Gpu
 from rightslice.core.catalog.instance import Price, PriceKind
 from rightslice.edge import fleet_schema as schema
 from rightslice.edge.shapes import check_shape
@@ -34,6 +36,12 @@ def read_prices(path: Path) -> dict[str, Price]:
             raise document.field_error(f"{at}.item", f"{own.item!r} is priced twice")
         prices[own.item] = _own_price(document, own, at)
     return prices
+
+
+def card_price(own_prices: Mapping[str, Price], gpu: Gpu) -> Price | None:
+    """Return one's own price of a card of *gpu*, under its name or one of its aliases."""
+    names = (str(gpu.name), *gpu.aliases)
+    return next((own_prices[name] for name in names if name in own_prices), None)
 
 
 def _own_price(document: Document, own: schema.OwnPrice, at: str) -> Price:

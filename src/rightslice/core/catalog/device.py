@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from rightslice.core.catalog.gpu import Gpu, MatmulDtype
 from rightslice.core.catalog.mig import MigProfile, slice_share
 from rightslice.core.catalog.share import Exclusive, MigSlice, MpsShare, Share, TimeSlice
 from rightslice.errors import InputError
+
+_LEAST_MEMORY: Final = 1024**3
+"""The smallest slice of any GPU in the catalogue has more than four times as much."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +60,18 @@ class Device:
                 return f"{self.gpu.name} MPS 1/{replicas}"
 
 
+def check_memory(memory_bytes: int | None) -> None:
+    """Refuse a device's memory that can only be a slip.
+
+    Raises:
+        InputError: when it is less than a GiB.
+    """
+    if memory_bytes is not None and memory_bytes < _LEAST_MEMORY:
+        raise InputError(
+            f"{memory_bytes:,} bytes of GPU memory are no GPU's; write it like 79.19GiB"
+        )
+
+
 def device_of(gpu: Gpu, share: Share, *, memory_bytes: int | None = None) -> Device:
     """Return what a server sees that holds *share* of *gpu*.
 
@@ -68,6 +83,7 @@ def device_of(gpu: Gpu, share: Share, *, memory_bytes: int | None = None) -> Dev
     Raises:
         InputError: when the GPU has no MIG, no such profile, or no known memory size.
     """
+    check_memory(memory_bytes)
     if isinstance(share, MigSlice):
         return _slice_device(gpu, share, memory_bytes)
     parts = share.replicas if isinstance(share, TimeSlice | MpsShare) else 1

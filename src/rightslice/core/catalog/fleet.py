@@ -9,6 +9,7 @@ from enum import Enum
 from fractions import Fraction
 from typing import ClassVar
 
+from rightslice.core.catalog.device import check_memory
 from rightslice.core.catalog.gpu import Gpu
 from rightslice.core.catalog.instance import InstanceType, Price
 from rightslice.core.catalog.question import Question
@@ -47,6 +48,7 @@ class NodeGroup:
     def __post_init__(self) -> None:
         if self.count < 1 or self.gpus_per_node < 1:
             raise InputError(f"node group {self.name} needs at least one node and one GPU a node")
+        check_memory(self.gpu_memory_bytes)
         if self.mig is not MigStrategy.NONE and self.gpu.mig is None:
             raise InputError(f"node group {self.name}: {self.gpu.name} has no MIG; use mig: none")
         if self.mig is not MigStrategy.NONE and self.time_slicing_replicas is not None:

@@ -18,6 +18,7 @@ from rightslice.core.fit.market import by_gpu, instance_offers, market_offers, u
 from rightslice.core.fit.offers import CardKind, offers
 from rightslice.core.fit.result import Offer
 from rightslice.edge.catalog_files import Catalog
+from rightslice.edge.prices_file import card_price
 from rightslice.errors import InputError, UnknownNameError
 
 
@@ -62,8 +63,8 @@ def _listed(catalog: Catalog, own: Mapping[str, Price]) -> list[tuple[InstanceTy
 def _board(
     gpu: Gpu, listed: Sequence[tuple[InstanceType, Price]], own: Mapping[str, Price]
 ) -> tuple[Offer, ...]:
-    if str(gpu.name) in own:
-        price = own[str(gpu.name)]
+    price = card_price(own, gpu)
+    if price is not None:
         return tuple(offers(_own_kind(gpu, price), _shares(gpu)))
     return market_offers(gpu, listed) if listed else unpriced_offers(gpu)
 

@@ -42,7 +42,10 @@ def pack_command(
     gpus: GpusOption = None,
     output: OutputOption = Output.TABLE,
 ) -> int:
-    """The fewest GPUs that hold a list of MIG slices: drawn, and proven."""
+    """The fewest GPUs that hold a list of MIG slices: drawn, and proven.
+
+    Example: rightslice pack --gpu A100-40GB 1g.5gb=3 2g.10gb=2
+    """
     grid = Catalog().gpu(gpu).mig
     if grid is None:
         raise InputError(f"{gpu} has no MIG: its cards cannot be cut into slices")

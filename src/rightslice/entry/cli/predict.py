@@ -72,7 +72,10 @@ def predict(  # noqa: PLR0913 - one parameter an option
     plot: PlotOption = True,
     server: ServerConfig,
 ) -> int:
-    """TPOT, TTFT, tokens a second and the knee of one server at a load."""
+    """TPOT, TTFT, tokens a second and the knee of one server at a load.
+
+    Example: rightslice predict opt-1.3b --gpu L4 --input 128 --output 128 --concurrency 16
+    """
     lengths, form = read_outputs(output)
     traffic = read_traffic(inputs, lengths, concurrency, rate, prefix_hit)
     catalog = Catalog()

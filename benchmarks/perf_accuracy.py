@@ -28,6 +28,7 @@ from rightslice.core.perf.bands import doubt_on
 from rightslice.core.perf.fitting import fit_without, prior_of
 from rightslice.core.perf.observation import (
     Observation,
+    host_share_of,
     tokens_per_second_as_measured,
     tpot_as_measured,
     ttft_as_measured,
@@ -42,7 +43,7 @@ NOT_BUILT: Final = 2
 SLICE_SERIES: Final = "mig_h200_mlperf_llama8b_raw"
 _VAGUE_LOG_SD: Final = 0.05
 """Further doubt where the prompt length is the middle of an estimate."""
-_SAME_ERA_KEYS: Final = "2025"
+_SAME_ERA_KEYS: Final = "2026"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +78,7 @@ def constants_for(points: Sequence[Observation]) -> dict[int, PerfConstants]:
                     own,
                     log_sd_tpot=base.log_sd_tpot,
                     log_sd_ttft=base.log_sd_ttft,
+                    log_sd_host=base.log_sd_host,
                     log_sd_new_gpu=base.log_sd_new_gpu,
                     fitted_gpus=base.fitted_gpus,
                 )
@@ -85,7 +87,7 @@ def constants_for(points: Sequence[Observation]) -> dict[int, PerfConstants]:
 
 def predict(point: Observation, constants: PerfConstants) -> Answer:
     """Return the prediction of one row, in the way it was measured."""
-    doubt = doubt_on(point.device, constants)
+    doubt = doubt_on(point.device, constants).at(host_share_of(point, constants))
     vague = _VAGUE_LOG_SD if point.is_vague else 0.0
     return Answer(
         point=point,

@@ -48,6 +48,8 @@ _FORMATS: Final = {
 _LINEAR: Final = (Part.ATTENTION, Part.MLP, Part.EXPERT)
 _DEFAULT_CHUNK: Final = 8192
 """Server default of vLLM on boards of 70 GiB and more (0.8 and newer)."""
+_FIRST_OF_2026: Final = 12
+"""Minor release of vLLM from which host work a sequence is a tenth of what 0.11 shows."""
 _ESTIMATE: Final = re.compile(r"est~([\d.]+)-([\d.]+)")
 
 
@@ -100,11 +102,15 @@ def _point(number: int, row: Mapping[str, str], catalog: Catalog) -> Observation
         is_vague=is_vague,
         tpot_seconds=_seconds(row["tpot_ms"]),
         ttft_seconds=_seconds(row["ttft_ms"]),
+        is_set_aside="set_aside" in notes,
     )
 
 
 def era_of(engine: str, version: str) -> str:
-    """Return the key of the constants for an engine: a plain year for vLLM 0.6 and newer."""
+    """Return the key of the constants for an engine: a plain year for vLLM 0.6 and newer.
+
+    An engine of unstated version counts as recent.
+    """
     if engine == "tgis":
         return "tgis-2023"
     match = re.match(r"(\d+)\.(\d+)", version)
@@ -114,9 +120,10 @@ def era_of(engine: str, version: str) -> str:
         year = "2024"
     else:
         year = "2025"
-    if engine == "vllm" and year != "2023":
-        return year
-    return f"{engine}-{year}"
+    if engine != "vllm" or year == "2023":
+        return f"{engine}-{year}"
+    is_newer = match is None or int(match[1]) > 0 or int(match[2]) >= _FIRST_OF_2026
+    return "2026" if year == "2025" and is_newer and version != "2025" else year
 
 
 def _is_old(engine: str, match: re.Match[str] | None) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rightslice.core.perf.fitting import fit_tpot, prior_of
+from rightslice.core.perf.fitting import fit_tpot, fit_without, prior_of
 from rightslice.core.perf.observation import TpotKind, tpot_as_measured
 from rightslice.edge.perf_constants import load_constants
 from rightslice.edge.perf_points import era_of, read_points
@@ -35,7 +35,7 @@ def test_a_static_batch_counts_its_prompts(tmp_path: Path) -> None:
     kinds = ("decode_step", "batch_e2e/128_INCLUDES_PREFILL")
     rows = [ROW.format(dtype="bf16", c=16, tpot=10, kind=kind) for kind in kinds]
     step, batch = read_points(write(tmp_path, *rows))
-    constants = load_constants()["2025"]
+    constants = load_constants()["2026"]
     assert (step.tpot_kind, batch.tpot_kind) == (TpotKind.DECODE_STEP, TpotKind.STATIC_BATCH)
     assert tpot_as_measured(batch, constants) > tpot_as_measured(step, constants)
 
@@ -44,7 +44,7 @@ def test_stored_formats_shrink_the_step(tmp_path: Path) -> None:
     """FP8 weights of a 16-bit architecture are read in half the time."""
     rows = [ROW.format(dtype=d, c=1, tpot=9, kind="decode_step") for d in ("bf16", "fp8")]
     wide, narrow = (
-        tpot_as_measured(point, load_constants()["2025"])
+        tpot_as_measured(point, load_constants()["2026"])
         for point in read_points(write(tmp_path, *rows))
     )
     assert 0.5 < narrow / wide < 0.8
@@ -53,12 +53,12 @@ def test_stored_formats_shrink_the_step(tmp_path: Path) -> None:
 def test_a_fit_recovers_a_faster_host(tmp_path: Path) -> None:
     """Points made with half the overhead pull the fitted overhead down."""
     rows = [ROW.format(dtype="bf16", c=c, tpot=9, kind="decode_step") for c in (1, 2, 4, 8, 16)]
-    truth = replace(prior_of("2025"), overhead_seconds_per_layer=32e-6)
+    truth = replace(prior_of("2026"), overhead_seconds_per_layer=32e-6)
     points = [
         replace(point, tpot_seconds=tpot_as_measured(point, truth))
         for point in read_points(write(tmp_path, *rows))
     ]
-    fitted = fit_tpot(points, prior_of("2025"))
+    fitted = fit_tpot(points, prior_of("2026"))
     assert 25e-6 < fitted.overhead_seconds_per_layer < 50e-6
 
 
@@ -67,6 +67,8 @@ def test_a_fit_recovers_a_faster_host(tmp_path: Path) -> None:
     [
         ("vllm", "0.7.3", "2024"),
         ("vllm", "0.11.1", "2025"),
+        ("vllm", "0.12.0", "2026"),
+        ("vllm", "", "2026"),
         ("vllm", "2023", "vllm-2023"),
         ("trtllm", "1.0.0rc3", "trtllm-2025"),
         ("tgis", "2023-10", "tgis-2023"),
@@ -75,6 +77,15 @@ def test_a_fit_recovers_a_faster_host(tmp_path: Path) -> None:
 def test_eras(engine: str, version: str, era: str) -> None:
     """Only vLLM 0.6 and newer uses the plain years."""
     assert era_of(engine, version) == era
+
+
+def test_rows_set_aside_are_never_fitted(tmp_path: Path) -> None:
+    """A row marked as far from every model moves no constant."""
+    row = ROW.format(dtype="bf16", c=8, tpot=90, kind="decode_step;set_aside")
+    (point,) = read_points(write(tmp_path, row))
+    assert point.is_set_aside
+    fitted = fit_without([point], prior_of("2026"), [1])
+    assert fitted[1] == prior_of("2026")
 
 
 def test_bad_cells_name_their_line(tmp_path: Path) -> None:
@@ -86,4 +97,4 @@ def test_bad_cells_name_their_line(tmp_path: Path) -> None:
 
 def test_every_release_has_constants() -> None:
     """Each era that the catalogue names is shipped."""
-    assert {"2024", "2025"} <= set(load_constants())
+    assert {"2024", "2025", "2026"} <= set(load_constants())

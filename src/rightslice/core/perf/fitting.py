@@ -76,6 +76,7 @@ _PRIOR: Final = PerfConstants(
     ttft_seconds_per_layer=0.0,
     log_sd_tpot=0.2,
     log_sd_ttft=0.5,
+    log_sd_host=0.4,
     log_sd_slice=0.10,
     log_sd_shared=0.30,
     log_sd_new_gpu=0.10,
@@ -84,7 +85,9 @@ _PRIOR: Final = PerfConstants(
 )
 """Dense rows of recent engines (aiconfigurator's silicon sample); all-reduce 5 to 15 us and more on
 older engines; eager launches up to twice the overhead. Slices: error of constants carried between
-boards of one host, 4 to 10 %. Shares under MPS and time-slicing: judgement, one public test."""
+boards of one host, 4 to 10 %. Host work a sequence: as far apart as rows of vLLM 0.11 are.
+Shares under MPS and time-slicing: judgement, one public test."""
+_RECENT: Final = ("2025", "2026")
 _OLDER: Final = {"overhead_seconds_per_layer": 114e-6, "all_reduce_seconds": 15e-6}
 _FEW: Final = 8
 """Clients up to which the wait behind prompts hardly counts: they fix the constant of TTFT."""
@@ -184,7 +187,7 @@ def fit_features(features: Features, prior: PerfConstants) -> PerfConstants:
 
 def prior_of(era: str) -> PerfConstants:
     """Return where the fit of *era* starts."""
-    older = {} if era.endswith("2025") else _OLDER
+    older = {} if era.endswith(_RECENT) else _OLDER
     return replace(_PRIOR, era=era, **older)  # type: ignore[arg-type]  # floats, both of them
 
 
@@ -217,10 +220,14 @@ def ttft_error(point: Observation, constants: PerfConstants) -> float:
 def fit_without(
     points: Sequence[Observation], prior: PerfConstants, keys: Sequence[Hashable]
 ) -> dict[Hashable, PerfConstants]:
-    """Return, for each distinct key, the constants fitted on the points that have another key."""
+    """Return, for each distinct key, the constants fitted on the points that have another key.
+
+    Points set aside are fitted nowhere.
+    """
     fitted = {}
+    both = list(zip(points, keys, strict=True))
     for key in dict.fromkeys(keys):
-        others = [point for point, own in zip(points, keys, strict=True) if own != key]
+        others = [point for point, own in both if own != key and not point.is_set_aside]
         fitted[key] = fit(others, prior)
     return fitted
 

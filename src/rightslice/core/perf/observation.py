@@ -22,6 +22,7 @@ from typing import Final
 from rightslice.core.catalog.device import Device
 from rightslice.core.catalog.model import Model
 from rightslice.core.catalog.traffic import Traffic
+from rightslice.core.perf.bands import host_share
 from rightslice.core.perf.batching import closed_loop
 from rightslice.core.perf.result import PerfConstants
 from rightslice.core.perf.roofline import Schedule, Step, step_on
@@ -71,6 +72,8 @@ class Observation:
     """Prompt lengths are an estimate."""
     tpot_seconds: float | None
     ttft_seconds: float | None
+    is_set_aside: bool = False
+    """Far from every model tried on it: never fitted, but counted in every error and spread."""
 
     @property
     def pair(self) -> tuple[str, str]:
@@ -117,6 +120,13 @@ def tpot_as_measured(point: Observation, constants: PerfConstants) -> float:
     step = step_for(point, constants)
     steps, prompts = tpot_factors(point, step)
     return steps * step.seconds(point.sequences) + prompts * step.prefill
+
+
+def host_share_of(point: Observation, constants: PerfConstants) -> float:
+    """Return what part of the predicted TPOT the host's work a sequence takes."""
+    step = step_for(point, constants)
+    steps, _ = tpot_factors(point, step)
+    return host_share(step, steps * point.sequences, tpot_as_measured(point, constants))
 
 
 def ttft_as_measured(point: Observation, constants: PerfConstants) -> float:

@@ -15,7 +15,7 @@ from typing import Final
 
 from rightslice.core.catalog.estimate import Estimate, check_confidence, normal_quantile
 from rightslice.core.catalog.traffic import ClosedLoop, OpenLoop, Slo, Traffic
-from rightslice.core.perf.bands import Doubt, doubt_on, with_band
+from rightslice.core.perf.bands import Doubt, doubt_on, host_share, with_band
 from rightslice.core.perf.batching import closed_loop
 from rightslice.core.perf.capacity import capacity_at, capacity_of
 from rightslice.core.perf.knee import knee_of
@@ -37,6 +37,8 @@ from rightslice.core.sizing.result import Sizing
 
 _WIDEST: Final = math.log(10)
 """Largest log-scale doubt stated: beyond a factor of ten either way a band says nothing more."""
+_EVEN: Final = 0.5
+"""Confidence of the point estimate, which no doubt moves."""
 _RATE_STEPS: Final = 11
 """Halvings of the rate's interval: 1/2,048 of the largest stable rate."""
 
@@ -129,7 +131,7 @@ def curve(
         sizing=sizing,
         points=tuple(
             _curve_point(
-                closed_loop(step, traffic, clients, places.sequences), clients, traffic, doubt
+                step, closed_loop(step, traffic, clients, places.sequences), traffic, doubt
             )
             for clients in sorted(chosen)
             if places.sequences > 0
@@ -145,9 +147,10 @@ def _doublings(most: int) -> list[int]:
     return [*points, 2 * points[-1]]
 
 
-def _curve_point(state: Operation, clients: int, traffic: Traffic, doubt: Doubt) -> CurvePoint:
+def _curve_point(step: Step, state: Operation, traffic: Traffic, doubt: Doubt) -> CurvePoint:
+    doubt = doubt.at(host_share(step, state.running, state.tpot.mean))
     return CurvePoint(
-        concurrency=clients,
+        concurrency=round(state.running + state.waiting),
         tpot=Estimate(state.tpot.mean, doubt.tpot),
         ttft_p95=Estimate(state.ttft.p95, doubt.ttft),
         output_tokens_per_second=Estimate(
@@ -216,6 +219,11 @@ class _Ask:
     doubt: Doubt
     confidence: float
 
+    def near(self, step: Step, state: Operation) -> _Ask:
+        """Return the same demand with the doubt that belongs to the batch of *state*."""
+        share = host_share(step, state.running, state.tpot.mean)
+        return replace(self, doubt=self.doubt.at(share))
+
     def factor(self, log_sd: float) -> float:
         """Return the slowdown that the truth stays below with the confidence asked for."""
         return math.exp(normal_quantile(self.confidence) * log_sd)
@@ -239,7 +247,7 @@ def _largest_batch(step: Step, traffic: Traffic, places: int, ask: _Ask) -> int:
     while low < high:
         middle = (low + high + 1) // 2
         state = closed_loop(step, traffic, middle, places)
-        if ask.is_met(state.tpot, state.ttft, slowed=False):
+        if ask.near(step, state).is_met(state.tpot, state.ttft, slowed=False):
             low = middle
         else:
             high = middle - 1
@@ -247,6 +255,15 @@ def _largest_batch(step: Step, traffic: Traffic, places: int, ask: _Ask) -> int:
 
 
 def _largest_rate(step: Step, traffic: Traffic, places: int, ask: _Ask) -> float:
+    """Return the rate held by a server as slow as the doubt about the batch there allows."""
+    rate = _rate_held(step, traffic, places, ask)
+    if not rate or ask.confidence == _EVEN:
+        return rate
+    state = open_loop(step, traffic, rate, places)
+    return min(rate, _rate_held(step, traffic, places, ask.near(step, state)))
+
+
+def _rate_held(step: Step, traffic: Traffic, places: int, ask: _Ask) -> float:
     slow = step.slowed(ask.factor(ask.doubt.tpot))
     low, high = 0.0, STABLE_UTILIZATION * largest_stable_rate(slow, traffic, places)
     rate = high
@@ -273,13 +290,16 @@ def _state(step: Step, traffic: Traffic, places: int) -> Operation:
 
 def _doubt(step: Step, now: Operation, traffic: Traffic, places: int, doubt: Doubt) -> Doubt:
     """Return the doubt about latencies: in an open loop, queues amplify that about the speed."""
+    doubt = doubt.at(host_share(step, now.running, now.tpot.mean))
     if isinstance(traffic.load, ClosedLoop):
         return doubt
     slow = _state(step.slowed(math.exp(doubt.tpot)), traffic, places)
     tpot = _log_ratio(slow.tpot.mean, now.tpot.mean)
     ttft = _log_ratio(slow.ttft.mean, now.ttft.mean)
     further = max(ttft - doubt.tpot, 0.0)
-    return Doubt(max(tpot, doubt.tpot), min(math.hypot(doubt.ttft, further), _WIDEST))
+    return doubt._replace(
+        tpot=max(tpot, doubt.tpot), ttft=min(math.hypot(doubt.ttft, further), _WIDEST)
+    )
 
 
 def _log_ratio(slow: float, now: float) -> float:

@@ -181,6 +181,8 @@ class PerfConstants:
     """Part that grows with layers: prompts run without full CUDA graphs."""
     log_sd_tpot: float
     log_sd_ttft: float
+    log_sd_host: float
+    """Spread of the host's part a sequence between set-ups: it counts by its share of TPOT."""
     log_sd_slice: float
     """Further spread on a slice, where nothing was measured on whole cards of that host."""
     log_sd_shared: float

@@ -26,7 +26,7 @@ Load = Callable[..., Traffic]
 def constants() -> PerfConstants:
     """Round figures: tests of behaviour must not move with a refit."""
     return PerfConstants(
-        era="2025",
+        era="2026",
         overhead_seconds_per_layer=60e-6,
         eager_factor=2.0,
         weight_ratio=1.05,
@@ -40,6 +40,7 @@ def constants() -> PerfConstants:
         ttft_seconds_per_layer=0.0,
         log_sd_tpot=0.2,
         log_sd_ttft=0.5,
+        log_sd_host=0.3,
         log_sd_slice=0.1,
         log_sd_shared=0.3,
         log_sd_new_gpu=0.15,

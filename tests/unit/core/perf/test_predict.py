@@ -226,3 +226,33 @@ def test_doubt_widens_with_distance(server: Server, load: Load, constants: PerfC
     )
     assert whole < part
     assert whole < other
+
+
+def test_doubt_grows_with_the_hosts_share(
+    server: Server, load: Load, constants: PerfConstants
+) -> None:
+    """Where the host's work a sequence takes more of a step, the band is wider, in both loops."""
+    busy_host = replace(constants, host_seconds_per_sequence=50e-6)
+    for light, heavy in ((load(2), load(200)), (load(0.5), load(12.0))):
+        narrow, wide = (
+            predict(server(), traffic, constants=busy_host).tpot.mean.log_sd
+            for traffic in (light, heavy)
+        )
+        assert narrow < wide
+
+
+@pytest.mark.parametrize("amount", [8, 4.0])
+def test_doubt_about_the_host_costs_load(
+    server: Server, load: Load, constants: PerfConstants, amount: float
+) -> None:
+    """The surer load is smaller where the host is less known; the expected one is not."""
+    slo = Slo(tpot_seconds=0.03)
+    busy = replace(constants, host_seconds_per_sequence=50e-6)
+    known, unknown = (replace(busy, log_sd_host=sd) for sd in (0.0, 0.5))
+    for confidence, same in ((0.5, True), (0.9, False)):
+        sure, unsure = (
+            largest_load(server(), load(amount), slo, constants=k, confidence=confidence)
+            for k in (known, unknown)
+        )
+        assert (sure == unsure) is same
+        assert unsure <= sure

@@ -1,0 +1,10 @@
+"""What tests of the pages share: where they are, and the functions that write their output."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))  # tools/ is no package that is installed

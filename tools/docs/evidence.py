@@ -1,0 +1,41 @@
+"""How right it is: the rows of the explanation pages that the README repeats."""
+
+from __future__ import annotations
+
+from tools.docs.transcript import ROOT
+
+_EXPLANATION = ROOT / "docs" / "explanation"
+
+
+def accuracy() -> None:
+    """Print predicted against measured, as the pages on memory and performance state it."""
+    memory = _page("memory.md")
+    performance = _page("performance.md")
+    tpot, ttft = _rows(performance, "all")[:2]
+    kv = _rows(memory, "KV pool, cross-validated")[0]
+    weights = _rows(memory, "weights")[0]
+    print("| predicted | against | rows | median error | 95 % or 90 % of rows within |")
+    print("|---|---|---|---|---|")
+    print(f"| weights | vLLM start-up logs | {weights[1]} | {weights[2]} | {weights[4]} |")
+    print(f"| KV pool, model left out of the fit | the same | {kv[1]} | {kv[2]} | {kv[4]} |")
+    print(
+        f"| TPOT, model and GPU left out | public benchmarks | {tpot[1]} | {tpot[2]} | {tpot[3]} |"
+    )
+    print(f"| TTFT, model and GPU left out | the same | {ttft[1]} | {ttft[2]} | {ttft[3]} |")
+
+
+def _page(name: str) -> list[str]:
+    return (_EXPLANATION / name).read_text(encoding="utf-8").splitlines()
+
+
+def _rows(lines: list[str], label: str) -> list[list[str]]:
+    """Return the cells of every table row that starts with *label*.
+
+    Raises:
+        LookupError: when there is none.
+    """
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    found = [row for row in cells if row[0] == label and len(row) > 4]
+    if not found:
+        raise LookupError(label)
+    return found

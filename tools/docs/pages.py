@@ -1,0 +1,36 @@
+"""What the pages' generated parts call; ``make golden`` runs them, ``make docs`` checks them."""
+
+from __future__ import annotations
+
+from tools.docs.catalogue_reference import (
+    catalogue_counts,
+    instance_clouds,
+    mig_evidence,
+    model_families,
+    price_dates,
+    sources_of_gpus,
+)
+from tools.docs.cli_reference import cli_help
+from tools.docs.evidence import accuracy
+from tools.docs.file_reference import fleet_fields, prices_fields
+from tools.docs.json_reference import answer_kinds, answer_roots
+from tools.docs.transcript import example, include, session, show
+
+__all__ = [
+    "accuracy",
+    "answer_kinds",
+    "answer_roots",
+    "catalogue_counts",
+    "cli_help",
+    "example",
+    "fleet_fields",
+    "include",
+    "instance_clouds",
+    "mig_evidence",
+    "model_families",
+    "price_dates",
+    "prices_fields",
+    "session",
+    "show",
+    "sources_of_gpus",
+]

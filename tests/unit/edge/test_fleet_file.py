@@ -156,7 +156,7 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         (NODE, NODE[:-1] + ", gpus: {model: H100, count: 1}}", "give either instanceType or gpus"),
         ("p4d.24xlarge", "p4d.24xlrge", "nodes[0].instanceType: unknown instance type"),
         (NODE, "{name: a, gpus: {model: H1000, count: 1}}", "6: spec.nodes[0].gpus.model: unknown"),
-        (NODE, "{name: a, gpus: {model: H20-3e, count: 1}}", "nodes[0].gpus.memory: the memory tha"),
+        (NODE, "{name: a, gpus: {model: H20-3e, count: 1}}", "nodes[0].gpus.memory: the memory th"),
         ("p4d.24xlarge", "g5.48xlarge", "6: spec.nodes[0]: node group a: A10G-24GB has no MIG"),
         ("mig: mixed", "mig: both", "6: spec.nodes[0].mig: Invalid enum value 'both'; allowed: mi"),
         ("mig: mixed", "timeSlicing: {replicas: 1}", "timeSlicing.replicas: Expected `int` >= 2"),

@@ -13,7 +13,7 @@ import typer.core
 from tools.docs.transcript import CUT, ROOT, output_of
 
 import rightslice
-from rightslice.entry.cli.app import app
+from rightslice.entry.cli.app import command_line
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -80,7 +80,7 @@ def test_python_gives_what_the_page_shows(page: Path, monkeypatch: pytest.Monkey
 
 def _long_options() -> dict[str, list[str]]:
     """Return the long options of every command, by its name."""
-    root = typer.main.get_command(app)
+    root = typer.main.get_command(command_line())
     assert isinstance(root, typer.core.TyperGroup)
     commands = dict(root.commands)
     for name, verb in root.commands.items():

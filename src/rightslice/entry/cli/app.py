@@ -1,17 +1,20 @@
 """The command line: its verbs, and the one place where errors become exit codes.
 
 Exit codes: 0 done, 2 bad input, 3 something outside failed, 4 the answer is "no".
+
+Only the verb that is called is imported: ``--help`` shows each verb's one line from here.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
+from importlib import import_module
 from typing import Annotated, Final
 
 import typer
 
 from rightslice import __version__
-from rightslice.entry.cli import catalog, fit, pack, plan, predict, schema, size
 from rightslice.entry.cli.console import Exit, complain
 from rightslice.errors import InputError, UnavailableError
 
@@ -27,16 +30,38 @@ _WORDS: Final = (
 )
 """What the library under typer says of a value, and what a person would."""
 
-app = typer.Typer(
-    name="rightslice",
-    help="The smallest GPU slice that meets an LLM server's latency target.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
-for verb in (catalog, size, predict, fit, pack, plan, schema):
-    verb.register(app)
+VERBS: Final = {
+    "plan": "A fleet file in; offers, replicas, flags, slots and bill out.",
+    "fit": "The cheapest offer that holds a load, and why no other one.",
+    "predict": "TPOT, TTFT, tokens a second and the knee of one server.",
+    "size": "Memory of one server, term by term, and whether it fits.",
+    "pack": "The fewest GPUs that hold a list of MIG slices, proven.",
+    "catalog": "The facts: GPUs, MIG profiles, models, releases, instances.",
+    "schema": "JSON Schema of the files read and of every answer.",
+}
+"""Each verb, which is a module beside this one, and its line in the list of verbs."""
+
+
+def command_line(verbs: Collection[str] = tuple(VERBS)) -> typer.Typer:
+    """Return the command line, of which only *verbs* are loaded and can be called."""
+    app = typer.Typer(
+        name="rightslice",
+        help="The smallest GPU slice that meets an LLM server's latency target.",
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+    )
+    app.callback()(_root)
+    for name, line in VERBS.items():
+        if name in verbs:
+            import_module(f"rightslice.entry.cli.{name}").register(app)
+        else:
+            app.command(name, help=line)(_not_loaded)
+    return app
+
+
+def _not_loaded() -> None:
+    raise AssertionError("the first word that is no option is the verb, and that one is loaded")
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls back with the flag's value
@@ -45,7 +70,6 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls back wit
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     *,
     version: Annotated[
@@ -57,8 +81,11 @@ def _root(
 
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code; every expected error becomes a message."""
+    verb = next((word for word in arguments if not word.startswith("-")), "")
     try:
-        outcome = app(args=arguments or ["--help"], prog_name="rightslice", standalone_mode=False)
+        outcome = command_line([verb])(
+            args=arguments or ["--help"], prog_name="rightslice", standalone_mode=False
+        )
     except InputError as error:
         complain(str(error))
         return Exit.BAD_INPUT

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import jsonschema
 import pytest
 
 from rightslice import __version__
+from rightslice.entry.cli import app
 from rightslice.entry.cli.app import run
 
 FLEET = """\
@@ -146,3 +148,23 @@ def test_captured_output_has_no_colour(tmp_path: Path, capsys: Capture) -> None:
     run(["bogus"])
     shown = capsys.readouterr()
     assert "\x1b" not in shown.out + shown.err
+
+
+@pytest.mark.parametrize("verb", app.VERBS)
+def test_only_the_called_verb_is_loaded(verb: str) -> None:
+    """Help starts fast, because it needs no verb: each verb's module loads on its call."""
+    code = (
+        "import sys; from rightslice.entry.cli.app import run; run(sys.argv[1:]);"
+        f"print([v for v in {list(app.VERBS)} if 'rightslice.entry.cli.' + v in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, verb, "--help"], check=True, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines()[-1] == str([verb])
+
+
+@pytest.mark.parametrize("line", app.VERBS.values())
+def test_a_verb_s_line_is_short_enough_for_a_terminal(line: str) -> None:
+    """No line of the list of verbs is cut."""
+    assert len(line) <= 62
+    assert line.endswith(".")

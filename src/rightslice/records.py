@@ -69,9 +69,10 @@ def json_schema(root: type | types.UnionType, *, title: str) -> dict[str, Json]:
 @cache
 def _shown(cls: type) -> tuple[str, ...]:
     listed = getattr(cls, "__record__", None)
-    if listed is not None:
-        return tuple(listed)
-    return tuple(field.name for field in dataclasses.fields(cls))
+    fields = dataclasses.fields(cls)
+    shown = tuple(listed) if listed is not None else tuple(field.name for field in fields)
+    assert "kind" not in shown, f"a field of {cls.__name__} would hide the name of its class"
+    return shown
 
 
 def _schema(hint: Any, definitions: dict[str, Json]) -> dict[str, Json]:  # noqa: ANN401, PLR0911 - a type hint has no type of its own; one return a kind of hint
@@ -85,9 +86,10 @@ def _schema(hint: Any, definitions: dict[str, Json]) -> dict[str, Json]:  # noqa
     if origin in (typing.Union, types.UnionType):
         return {"anyOf": [_schema(member, definitions) for member in arguments]}
     if isinstance(origin, type) and issubclass(origin, Mapping):
-        return {"type": "object", "additionalProperties": _schema(arguments[1], definitions)}
+        each = _nullable_number(_schema(arguments[1], definitions))
+        return {"type": "object", "additionalProperties": each}
     if isinstance(origin, type) and issubclass(origin, Sequence | frozenset):
-        return {"type": "array", "items": _schema(arguments[0], definitions)}
+        return {"type": "array", "items": _nullable_number(_schema(arguments[0], definitions))}
     if isinstance(hint, type) and issubclass(hint, Enum):
         return {"enum": [to_json(member.value) for member in hint]}
     if isinstance(hint, type) and issubclass(hint, dt.date):

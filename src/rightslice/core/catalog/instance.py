@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
+from typing import ClassVar
 
 from rightslice.core.catalog.gpu import GpuName
 from rightslice.core.catalog.source import Source
@@ -43,6 +44,8 @@ class PriceKind(Enum):
 class Price:
     """Dollars per hour of one instance type (or node, or GPU) in one place on one day."""
 
+    __record__: ClassVar = ("item", "price_kind", "region", "usd_per_hour", "as_of", "source")
+
     item: str
     """Instance type, or GPU name for prices of bare cards."""
     kind: PriceKind
@@ -51,3 +54,8 @@ class Price:
     as_of: dt.date | None
     """None when the source does not say."""
     source: str
+
+    @property
+    def price_kind(self) -> PriceKind:
+        """How the capacity is bought."""
+        return self.kind

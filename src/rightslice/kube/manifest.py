@@ -59,7 +59,7 @@ def object_names(names: Iterable[str]) -> dict[str, str]:
     return chosen
 
 
-def common_labels(name: str, *, version: str, team: str) -> Manifest:
+def recommended_labels(name: str, *, version: str, team: str) -> Manifest:
     """Return the labels that every object of one workload carries.
 
     The keys are Kubernetes' recommended labels (kubernetes.io documentation, "Recommended Labels").

@@ -14,7 +14,13 @@ from rightslice.core.catalog.resource import extended_resource
 from rightslice.core.catalog.share import TimeSlice
 from rightslice.kube.assignments import Assignment
 from rightslice.kube.explain import decision_notes
-from rightslice.kube.manifest import GROUP, Manifest, common_labels, selector_labels, short_name
+from rightslice.kube.manifest import (
+    GROUP,
+    Manifest,
+    recommended_labels,
+    selector_labels,
+    short_name,
+)
 from rightslice.kube.nodes import NODE_LABEL, node_selector
 from rightslice.kube.probes import (
     drain_seconds,
@@ -52,7 +58,7 @@ def render(assignment: Assignment) -> list[Manifest]:
 
 
 def _metadata(assignment: Assignment, notes: Manifest) -> Manifest:
-    labels = common_labels(
+    labels = recommended_labels(
         assignment.name,
         version=assignment.sizing.engine.version,
         team=short_name(assignment.workload.team),

@@ -86,7 +86,7 @@ def test_unknown_names_are_bad_input(app: typer.Typer, table: str) -> None:
 
 def test_unknown_figures_are_marked(app: typer.Typer) -> None:
     """A figure that nobody states is a question mark, and the legend says so."""
-    output = _run(app, "gpus", "B300")
+    output = _run(app, "gpus", "GB10")
     assert "? TOPS" in output
     assert "not known to the catalogue" in output
 

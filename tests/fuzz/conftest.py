@@ -58,7 +58,7 @@ def check(answer: Answer, names: Collection[str]) -> None:
         message = answer.err.removeprefix("error: ").strip()
         assert 0 < len(message) < LONGEST_MESSAGE, message
         assert "\nerror: " not in message
-        assert any(name in message for name in names), (message, names)
+        assert any(name.lower() in message.lower() for name in names), (message, names)
 
 
 @pytest.fixture(scope="session")

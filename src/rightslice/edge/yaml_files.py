@@ -152,7 +152,8 @@ class _Reader:
         constructor = yaml.SafeLoader("")
         try:
             return constructor.construct_object(node)
-        except (yaml.YAMLError, ValueError, OverflowError):
+        except (yaml.YAMLError, ValueError, OverflowError, LookupError, AttributeError):
+            # the last two: what yaml raises of its own for `!!bool x`, `!!int ''`, `!!timestamp x`
             raise self._error(node, f"{node.value!r} is not a valid value") from None
 
     def _error(self, node: yaml.Node, problem: str) -> InputError:

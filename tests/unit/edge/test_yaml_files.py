@@ -54,6 +54,8 @@ def test_a_date_stays_the_text_that_it_was() -> None:
         ("a: 1\nb: !!python/object:os.system x\n", "f:2: 'x' is not a valid value"),
         ("a: !mine x\n", "f:1: tag !mine is not understood"),
         ("a: !!int x\n", "f:1: 'x' is not a valid value"),
+        ("a: !!bool x\n", "f:1: 'x' is not a valid value"),
+        ("a: !!int ''\n", "f:1: '' is not a valid value"),
         ("a: 0x\n", None),
         ("a: 9" + "9" * 5000, "is not a valid value"),
         (LAUGHS, "nested too deeply"),

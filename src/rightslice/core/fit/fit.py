@@ -37,7 +37,9 @@ def fit(
     chosen = cheapest(candidates)
     certain = question.confidence > 0.5
     relaxed = replace(question, confidence=0.5)
-    at_half = cheapest(judge_all(relaxed, offers, constants)) if certain else chosen
+    at_half = chosen
+    if certain:
+        at_half = cheapest(judge_all(relaxed, _no_dearer(offers, chosen), constants))
     return Recommendation(
         question=question,
         chosen=chosen,
@@ -46,6 +48,14 @@ def fit(
         candidates=candidates,
         notes=_notes(question, offers),
     )
+
+
+def _no_dearer(offers: Sequence[Offer], chosen: Candidate | None) -> Sequence[Offer]:
+    """Return the offers that less certainty could choose: it asks *chosen* for no more replicas."""
+    if chosen is None or chosen.holds is None or chosen.holds.usd_per_hour is None:
+        return offers
+    most = chosen.holds.usd_per_hour
+    return [o for o in offers if o.usd_per_hour is not None and o.usd_per_hour <= most]
 
 
 def judge_all(

@@ -1,0 +1,89 @@
+"""``--offers``: boards, instance types and their slices, by name."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from rightslice.core.catalog.instance import Price, PriceKind
+from rightslice.core.catalog.share import Exclusive, MigSlice
+from rightslice.edge.catalog_files import Catalog
+from rightslice.entry.cli.offers import read_offers
+from rightslice.errors import InputError, UnknownNameError
+
+
+def own(item: str, usd: str) -> dict[str, Price]:
+    """Return a price file of one item."""
+    price = Price(
+        item=item, kind=PriceKind.OWN, region="", usd_per_hour=Decimal(usd), as_of=None, source="me"
+    )
+    return {item: price}
+
+
+def test_a_profile_is_one_offer() -> None:
+    """Board and profile name exactly one slice."""
+    (offer,) = read_offers("A100-40GB:2g.10gb", Catalog(), {})
+    assert offer.device.share == MigSlice(profile=offer.device.share.profile)  # type: ignore[union-attr] # a slice, or the test fails
+    assert "2g.10gb" in offer.name
+
+
+def test_whole_is_the_card_alone() -> None:
+    """``whole`` leaves slices and parallel cards out."""
+    offers = read_offers("A100-40GB:whole", Catalog(), {})
+    assert {type(offer.device.share) for offer in offers} == {Exclusive}
+    assert {offer.tensor_parallel for offer in offers} == {1}
+
+
+def test_cards_in_parallel_are_named_by_their_number() -> None:
+    """``x4`` is four cards of one node."""
+    assert {o.tensor_parallel for o in read_offers("H100-80GB:x4", Catalog(), {})} == {4}
+
+
+def test_an_instance_type_brings_its_price() -> None:
+    """Slices of an instance type cost parts of it."""
+    offers = read_offers("p4d.24xlarge", Catalog(), {})
+    assert all(o.price is not None and o.price.item == "p4d.24xlarge" for o in offers)
+
+
+@pytest.mark.parametrize("item", ["A100-SXM-40GB", "A100-40GB"])
+def test_one_s_own_price_goes_first_under_any_name(item: str) -> None:
+    """A card's own price is found under the board's name and under its aliases."""
+    (whole,) = read_offers("A100-40GB:whole", Catalog(), own(item, "1.25"))
+    assert whole.usd_per_hour == Decimal("1.25")
+
+
+def test_without_names_every_priced_board_is_offered() -> None:
+    """The market is all boards with a price and known speed."""
+    boards = {str(offer.device.gpu.name) for offer in read_offers(None, Catalog(), {})}
+    assert {"A100-SXM-40GB", "H100-SXM-80GB", "L4-24GB"} <= boards
+
+
+def test_a_variant_is_offered_when_it_is_asked_for() -> None:
+    """``+me`` slices are not among a board's offers, but can be named."""
+    (offer,) = read_offers("H100-80GB:1g.10gb+me", Catalog(), {})
+    assert "+me" in offer.name
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (",", "--offers is empty"),
+        ("L4:1g.10gb", "has no MIG"),
+        ("L4:x0", "is not among"),
+        ("A30:9g.9gb", "unknown MIG profile"),
+        ("p4d.25xlarge", "did you mean p4d.24xlarge"),
+        ("H100-80GBB", "did you mean"),
+    ],
+)
+def test_mistakes_say_what_is_right(text: str, said: str) -> None:
+    """Unknown boards, profiles and numbers of cards are refused with near matches."""
+    with pytest.raises(InputError, match=said):
+        read_offers(text, Catalog(), {})
+
+
+def test_unknown_names_are_looked_for_among_boards_and_instances() -> None:
+    """The error carries the near matches."""
+    with pytest.raises(UnknownNameError) as raised:
+        read_offers("g5.48xlargee", Catalog(), {})
+    assert "g5.48xlarge" in raised.value.near

@@ -24,6 +24,10 @@ from rightslice.units import GIB
 
 _ERAS: Final = {"V0": "0.6.6", "V1": "0.8.5"}
 _DTYPES: Final = frozenset({"auto", "bfloat16", "float16", "float32", "half", "float"})
+_LORA: Final = "LoRA enabled"
+_SERVES_WITHOUT: Final = "serves without LoRA"
+_USUAL_RANK: Final = 32
+"""Where remarks say that LoRA is on and nothing states the rank; public notebooks take 16 to 64."""
 _RUNTIME_QUANTIZATION: Final = frozenset({"fp8"})
 Row = Mapping[str, str]
 
@@ -98,4 +102,13 @@ def server_of(row: Row) -> ServerConfig:
         kv_cache_dtype="fp8" if cache is not None and cache.startswith("fp8") else None,
         enforce_eager=(row.get("enforce_eager") or "").lower() == "true",
         block_size=whole(row, "block_size") or None,
+        max_loras=_lora_slots(row),
+        max_lora_rank=whole(row, "max_lora_rank") or _USUAL_RANK,
     )
+
+
+def _lora_slots(row: Row) -> int:
+    """Return the LoRA slots, from their column, else from the remarks."""
+    stated = whole(row, "max_loras")
+    notes = row.get("notes") or ""
+    return stated if stated is not None else int(_LORA in notes and _SERVES_WITHOUT not in notes)

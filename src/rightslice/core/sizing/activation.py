@@ -3,13 +3,13 @@
 vLLM runs one forward pass of ``max-num-batched-tokens`` dummy tokens, then samples for
 ``max-num-seqs`` rows over the whole vocabulary (``gpu_model_runner.profile_run``)::
 
-    sampler = rows * vocabulary * c + 1.45 * tokens * hidden * dtype + fixed + expert workspaces
+    sampler = rows * vocabulary * c + 1.32 * tokens * hidden * dtype + fixed + expert workspaces
     forward = tokens * (6 * intermediate / tp + 6 * hidden) + fixed, or with expert workspaces
 
-c is the bytes that live per logit (14: 16-bit logits, fp32 logits, probabilities and noise; 38
-where PyTorch sorts). Logits are whole on every rank, so tensor parallelism does not shrink them;
-only the last pipeline stage has them. A vision tower runs first, over the largest item; its width
-is estimated from its parameters, hence the wider band where it rules.
+c is the bytes that live per logit (14.5: 16-bit logits, fp32 logits, probabilities and noise make
+14; 38.2 where PyTorch sorts). Logits are whole on every rank, so tensor parallelism does not shrink
+them; only the last pipeline stage has them. A vision tower runs first, over the largest item; its
+width is estimated from its parameters, hence the wider band where it rules.
 """
 
 from __future__ import annotations
@@ -95,8 +95,21 @@ def activation_peak(startup: Startup, stage: StageWeights) -> ActivationPeak:
     expected = max(sampler, forward, encoder)
     ratio = known.encoder_spread_ratio if encoder == expected else known.spread_ratio
     spread = round(expected * ratio) + known.spread_bytes
-    peak = Band(max(0, expected - spread), expected, expected + spread)
+    lowest = max(forward, encoder, sampler - _saved_without_sort(startup, per_logit, stage))
+    peak = Band(max(0, lowest - spread), expected, expected + spread)
     return ActivationPeak(sampler, forward, formula, peak)
+
+
+def _saved_without_sort(startup: Startup, per_logit: float, stage: StageWeights) -> int:
+    """Return what a fused sampler would save where PyTorch sorts by default.
+
+    FlashInfer, once installed or asked for, decides it, and no flag of the server tells.
+    """
+    known = startup.coefficients.activation
+    if not stage.is_last or per_logit < known.sorting_bytes_per_logit:
+        return 0
+    saved = startup.engine.sampler_bytes_per_logit - known.fused_bytes_per_logit
+    return round(startup.sampling_rows * startup.model.vocab_size * saved)
 
 
 def _profiled_encoder_tokens(startup: Startup) -> int:

@@ -35,6 +35,8 @@ class Activation:
     """Of the fused top-k/top-p kernels; where PyTorch sorts there is none."""
     sorting_bytes_per_logit: float
     """From this many bytes per logit on, PyTorch sorts."""
+    fused_bytes_per_logit: float
+    """Where kernels sample without a sort: the least that a release may take."""
     sampler_hidden_factor: float
     """Hidden states alive while sampling, in copies of (batched tokens x hidden size)."""
     forward_intermediate_bytes: float

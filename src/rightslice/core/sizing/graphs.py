@@ -23,6 +23,10 @@ from rightslice.units import format_bytes
 _MIXED_STEPS: Final = 51
 """Releases with this many sizes step by 8 up to 256 and by 16 beyond; others by 8 throughout."""
 
+_SPECIALIZES_LORA: Final = (0, 11, 1)
+"""With LoRA every size is captured twice, with adapters and without (``cudagraph_specialize_lora``:
+read in the 0.11.2 wheel, absent from 0.11.0)."""
+
 
 @dataclass(frozen=True, slots=True)
 class GraphMemory:
@@ -38,6 +42,8 @@ def graph_memory(startup: Startup, stage: StageWeights) -> GraphMemory:
         return GraphMemory(Band.exact(0), "none: enforce-eager")
     known, engine = startup.coefficients.graphs, startup.engine
     sizes = captured_sizes(engine, startup)
+    if startup.lora_ranks and release_number(engine.version) >= _SPECIALIZES_LORA:
+        sizes *= 2
     first = known.first_capture_bytes
     if any(layer.experts is not None for layer in stage.layers):
         first += known.experts_bytes

@@ -47,6 +47,11 @@ from rightslice.units import format_bytes, format_gib
 _TRITON_EXPERTS: Final = (0, 11), (0, 16)
 """Releases whose mxfp4 experts ran on Triton on Hopper: 64.38 GiB of gpt-oss-120b, not 65.97."""
 
+_NESTED_UNTIL: Final = (0, 9)
+"""bitsandbytes_loader.py: dequantize_dq is not in the 0.8.5 wheel, and is in the 0.9.2 wheel."""
+_LORA_SPREAD: Final = 0.3
+"""Half width of the band of LoRA slots, as a share of them: vocabulary slots, experts."""
+
 
 @dataclass(frozen=True, slots=True)
 class StageMemory:
@@ -88,6 +93,7 @@ def size(  # noqa: PLR0913 - the six inputs of a start-up, each a value of its o
         flags=effective_flags(model, device, server, engine),
         quantization=server.quantization,
         neighbours_bytes=neighbours_bytes,
+        lora_ranks=server.max_loras * server.max_lora_rank,
     )
     stages = stage_memories(startup)
     binding = min(stages, key=lambda stage: stage.layout.blocks(stage.budget.pool.expected))
@@ -114,6 +120,8 @@ def stage_memories(startup: Startup) -> tuple[StageMemory, ...]:
         pads_both_sides=not _TRITON_EXPERTS[0]
         <= release_number(startup.engine.version)
         < _TRITON_EXPERTS[1],
+        keeps_nested=release_number(startup.engine.version) < _NESTED_UNTIL,
+        lora_ranks=startup.lora_ranks,
     )
     return tuple(
         _stage_memory(startup, weights, stage)
@@ -126,11 +134,11 @@ def _stage_memory(startup: Startup, weights: StageWeights, stage: int) -> StageM
     activation = activation_peak(startup, weights)
     graphs = graph_memory(startup, weights)
     non_torch, origin = non_torch_memory(startup)
-    total = weights.total_bytes
+    total, slots = weights.total_bytes, weights.lora_bytes * _LORA_SPREAD
     weights_band = Band(
-        math.floor(total * known.weights_low_ratio),
+        math.floor(total * known.weights_low_ratio - slots),
         total,
-        math.ceil(total * known.weights_high_ratio),
+        math.ceil(total * known.weights_high_ratio + slots),
     )
     budget = Budget(
         weights=weights_band,
@@ -229,10 +237,12 @@ def _terms(startup: Startup, stage: StageMemory) -> tuple[MemoryTerm, ...]:
 def _weights_formula(weights: StageWeights) -> str:
     each = weights.parameter_bytes / weights.parameters if weights.parameters else 0
     extra = (
-        f" + {format_bytes(weights.extra_bytes)} rotary cache and copies"
+        f" + {format_bytes(weights.extra_bytes)} rotary cache, copies and rounding"
         if weights.extra_bytes
         else ""
     )
+    if weights.lora_bytes:
+        extra += f" + {format_bytes(weights.lora_bytes)} LoRA slots"
     return f"{weights.parameters} parameters x {each:.4g} B{extra}"
 
 

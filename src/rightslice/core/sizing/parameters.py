@@ -3,12 +3,13 @@
 Rules read in vLLM's ``model_executor/layers``: columns and rows are divided by the tensor
 parallel size, keys and values only up to the number of KV heads, norms and routers not at all;
 vocabularies are padded to a multiple of 64 first. Beside the checkpoint's parameters vLLM keeps a
-rotary cache and, for latent attention, unpacked copies of the up-projections. Known gap: what the
-allocator rounds up (0.0-0.4 % in the logs).
+rotary cache and, for latent attention, unpacked copies of the up-projections; the allocator rounds
+large tensors up, and LoRA has its slots (`core.sizing.allocation`).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -24,6 +25,7 @@ from rightslice.core.catalog.model import (
     Split,
     WeightFormat,
 )
+from rightslice.core.sizing.allocation import layer_rounding, lora_bytes, rounding
 
 _VOCABULARY_PADDING: Final = 64
 """Of ``VocabParallelEmbedding`` (vllm/model_executor/layers/vocab_parallel_embedding.py)."""
@@ -39,7 +41,8 @@ UNFUSED_EXPERTS: Final = frozenset({"mxfp4"})
 _PADDED_HIDDEN: Final = 256
 _PADDED_WIDTH: Final = 128
 """mxfp4 experts: rows and columns are padded to these (vllm quantization/mxfp4.py, Marlin path)."""
-_ROTARY_BYTES: Final = 2
+_NESTED_NF4: Final = 0.5 + 1 / 64 + 4 / (64 * 256)
+"""bitsandbytes, double quantization as stored: a byte for 64 values, 4 for 256 of those bytes."""
 _COPY_BYTES: Final = 2
 
 
@@ -53,6 +56,10 @@ class Loading:
     pipeline_parallel: int
     pads_both_sides: bool = True
     """mxfp4 experts: Marlin pads rows and columns; Triton (0.11 to 0.15) only the inner side."""
+    keeps_nested: bool = False
+    """bitsandbytes: double quantization is kept as stored (before 0.9), not undone on loading."""
+    lora_ranks: int = 0
+    """Ranks of all LoRA slots together."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +70,8 @@ class StageWeights:
     parameters: int
     parameter_bytes: int
     extra_bytes: int
-    """Rotary cache and unpacked copies."""
+    """Rotary cache, unpacked copies, and what the allocator rounds up."""
+    lora_bytes: int
     is_first: bool
     is_last: bool
     pads_both_sides: bool
@@ -71,7 +79,7 @@ class StageWeights:
     @property
     def total_bytes(self) -> int:
         """Everything that model loading allocates."""
-        return self.parameter_bytes + self.extra_bytes
+        return self.parameter_bytes + self.extra_bytes + self.lora_bytes
 
 
 def layers_per_stage(layers: int, stages: int) -> tuple[int, ...]:
@@ -114,7 +122,9 @@ def stage_weights(model: Model, loading: Loading) -> tuple[StageWeights, ...]:
                 layers=layers,
                 parameters=round(sum(count for count, _ in sized)),
                 parameter_bytes=round(sum(count * each for count, each in sized)),
-                extra_bytes=_extra_bytes(model, layers, loading.tensor_parallel),
+                extra_bytes=_extra_bytes(model, layers, loading)
+                + _rounded_up(model, layers, [group for group, _ in groups], loading),
+                lora_bytes=_lora_bytes(model, layers, loading),
                 is_first=stage == 0,
                 is_last=stage == stages - 1,
                 pads_both_sides=loading.pads_both_sides,
@@ -157,6 +167,8 @@ def _rank_count(
 
 
 def _bytes_each(group: ParameterGroup, loading: Loading) -> float:
+    if group.format.name == "nf4" and loading.keeps_nested:
+        return _NESTED_NF4
     if group.format.name not in _UNQUANTIZED:
         return group.format.bytes_per_parameter
     if loading.quantization in RUNTIME_FORMATS and group.part in LINEAR_PARTS:
@@ -180,14 +192,50 @@ def _padded(size: int, multiple: int) -> int:
     return -(-size // multiple) * multiple
 
 
-def _extra_bytes(model: Model, layers: tuple[Layer, ...], tensor_parallel: int) -> int:
-    rotary = (model.rope_dim or 0) * model.max_position * _ROTARY_BYTES
+def _extra_bytes(model: Model, layers: tuple[Layer, ...], loading: Loading) -> int:
+    rotary = (model.rope_dim or 0) * model.max_position * loading.dtype_bytes
     copies = sum(
         mixer.latent_dim
-        * (mixer.query_heads // tensor_parallel)
+        * (mixer.query_heads // loading.tensor_parallel)
         * (mixer.nope_dim + mixer.value_dim)
         * _COPY_BYTES
         for layer in layers
         if isinstance(mixer := layer.mixer, LatentAttention)
     )
     return rotary + copies
+
+
+def _rounded_up(
+    model: Model, layers: tuple[Layer, ...], groups: list[ParameterGroup], loading: Loading
+) -> int:
+    """Return what the allocator counts beyond all large tensors of a stage."""
+    each: dict[int, int] = {}
+    total = 0
+    for layer in layers:
+        if id(layer) not in each:
+            widths = {
+                group.part: _stored_width(group, loading)
+                for group in sorted(layer.parameters, key=lambda group: group.count)
+                if group.format.name not in UNFUSED_EXPERTS
+            }
+            each[id(layer)] = layer_rounding(
+                layer, model.hidden_size, loading.tensor_parallel, widths
+            )
+        total += each[id(layer)]
+    for group in groups:
+        if group.part in (Part.EMBEDDING, Part.LM_HEAD):
+            count = _rank_count(model, group, None, loading.tensor_parallel)
+            total += rounding(round(count * _stored_width(group, loading)))
+    return total
+
+
+def _stored_width(group: ParameterGroup, loading: Loading) -> float:
+    """Return the bytes of a stored value without its scales: 2, 1 or 0.5."""
+    return math.floor(_bytes_each(group, loading) * 2) / 2
+
+
+def _lora_bytes(model: Model, layers: tuple[Layer, ...], loading: Loading) -> int:
+    if not loading.lora_ranks:
+        return 0
+    slots = sum(lora_bytes(layer, model.hidden_size, loading.tensor_parallel) for layer in layers)
+    return slots * loading.lora_ranks

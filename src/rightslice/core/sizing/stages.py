@@ -75,6 +75,7 @@ def staged_sizing(
         flags=effective_flags(model, device, server, engine),
         quantization=server.quantization,
         neighbours_bytes=0,
+        lora_ranks=server.max_loras * server.max_lora_rank,
     )
     return StagedSizing(
         startup=startup,

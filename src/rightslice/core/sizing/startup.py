@@ -23,6 +23,8 @@ class Startup:
     quantization: str | None
     """Run-time quantization asked for."""
     neighbours_bytes: int
+    lora_ranks: int = 0
+    """Ranks of all LoRA slots together; 0: LoRA is off."""
 
     @property
     def requested_bytes(self) -> int:

@@ -181,11 +181,12 @@ def _turned(question: Question, refused: Refused) -> Question | None:
 @few
 @given(questions)
 def test_a_remedy_that_is_a_number_turns_its_refusal(question: Question) -> None:
-    """The target, the replicas or the clients named are enough for that constraint."""
+    """With the same flags the target, replicas or clients named are enough for that constraint."""
     for candidate in judge_all(question, OFFERS, CONSTANTS):
         if not isinstance(candidate.outcome, Refused):
             continue
-        turned = _turned(question, candidate.outcome)
+        flags = question.server if candidate.sizing is None else candidate.sizing.server
+        turned = _turned(replace(question, server=flags), candidate.outcome)
         if turned is not None:
             after = judge(turned, candidate.offer, CONSTANTS).outcome
             assert isinstance(after, Holds) or after.constraint is not candidate.outcome.constraint

@@ -20,7 +20,12 @@ from rightslice.core.perf.batching import closed_loop
 from rightslice.core.perf.capacity import capacity_at, capacity_of
 from rightslice.core.perf.knee import knee_of
 from rightslice.core.perf.operation import QUANTILES, Operation, Spread, end_to_end
-from rightslice.core.perf.queueing import STABLE_UTILIZATION, largest_stable_rate, open_loop
+from rightslice.core.perf.queueing import (
+    STABLE_UTILIZATION,
+    largest_stable_rate,
+    mean_latencies,
+    open_loop,
+)
 from rightslice.core.perf.result import (
     Bound,
     Capacity,
@@ -37,10 +42,12 @@ from rightslice.core.sizing.result import Sizing
 
 _WIDEST: Final = math.log(10)
 """Largest log-scale doubt stated: beyond a factor of ten either way a band says nothing more."""
-_EVEN: Final = 0.5
-"""Confidence of the point estimate, which no doubt moves."""
+_SAME: Final = 1.002
+"""A server slower by less than this is not searched again."""
+_MET: Final = 1e-3
+"""A latency this near below its target, in logs, is at it."""
 _RATE_STEPS: Final = 11
-"""Halvings of the rate's interval: 1/2,048 of the largest stable rate."""
+"""The rate is found to 1/2,048 of the largest stable rate."""
 
 
 def predict(sizing: Sizing, traffic: Traffic, *, constants: PerfConstants) -> Prediction:
@@ -228,18 +235,28 @@ class _Ask:
         """Return the slowdown that the truth stays below with the confidence asked for."""
         return math.exp(normal_quantile(self.confidence) * log_sd)
 
-    def is_met(self, tpot: Spread, ttft: Spread, *, slowed: bool) -> bool:
-        """Whether latencies keep the SLO; *slowed* ones carry the doubt about speed already."""
+    def excess(self, tpot: Spread, ttft: Spread, *, slowed: bool) -> float:
+        """Return the log of the worst latency over its target, none of them above when negative.
+
+        Latencies of a *slowed* server carry the doubt about its speed already.
+        """
         slo, doubt = self.slo, self.doubt
+        worst = -math.inf
         if slo.tpot_seconds is not None:
             factor = 1.0 if slowed else self.factor(doubt.tpot)
-            if with_band(tpot, 0.0).at(slo.tpot_percentile).expected * factor > slo.tpot_seconds:
-                return False
-        if slo.ttft_seconds is None:
-            return True
-        rest = math.sqrt(max(doubt.ttft**2 - doubt.tpot**2, 0.0)) if slowed else doubt.ttft
-        waited = with_band(ttft, 0.0).at(slo.ttft_percentile).expected * self.factor(rest)
-        return waited <= slo.ttft_seconds
+            reached = with_band(tpot, 0.0).at(slo.tpot_percentile).expected * factor
+            worst = _log_over(reached, slo.tpot_seconds)
+        if slo.ttft_seconds is not None:
+            rest = math.sqrt(max(doubt.ttft**2 - doubt.tpot**2, 0.0)) if slowed else doubt.ttft
+            waited = with_band(ttft, 0.0).at(slo.ttft_percentile).expected * self.factor(rest)
+            worst = max(worst, _log_over(waited, slo.ttft_seconds))
+        return worst
+
+
+def _log_over(reached: float, target: float) -> float:
+    if not math.isfinite(target):
+        return -math.inf
+    return math.log(reached / target) if reached > 0 else -math.inf
 
 
 def _largest_batch(step: Step, traffic: Traffic, places: int, ask: _Ask) -> int:
@@ -247,7 +264,7 @@ def _largest_batch(step: Step, traffic: Traffic, places: int, ask: _Ask) -> int:
     while low < high:
         middle = (low + high + 1) // 2
         state = closed_loop(step, traffic, middle, places)
-        if ask.near(step, state).is_met(state.tpot, state.ttft, slowed=False):
+        if ask.near(step, state).excess(state.tpot, state.ttft, slowed=False) <= 0:
             low = middle
         else:
             high = middle - 1
@@ -256,28 +273,51 @@ def _largest_batch(step: Step, traffic: Traffic, places: int, ask: _Ask) -> int:
 
 def _largest_rate(step: Step, traffic: Traffic, places: int, ask: _Ask) -> float:
     """Return the rate held by a server as slow as the doubt about the batch there allows."""
-    rate = _rate_held(step, traffic, places, ask)
-    if not rate or ask.confidence == _EVEN:
-        return rate
-    state = open_loop(step, traffic, rate, places)
-    return min(rate, _rate_held(step, traffic, places, ask.near(step, state)))
-
-
-def _rate_held(step: Step, traffic: Traffic, places: int, ask: _Ask) -> float:
     slow = step.slowed(ask.factor(ask.doubt.tpot))
+    rate = _rate_held(slow, traffic, places, ask)
+    if not rate:
+        return rate
+    there = ask.near(step, open_loop(step, traffic, rate, places))
+    if ask.factor(there.doubt.tpot - ask.doubt.tpot) < _SAME:
+        return rate
+    slower = step.slowed(ask.factor(there.doubt.tpot))
+    return min(rate, _rate_held(slower, traffic, places, there))
+
+
+def _rate_held(slow: Step, traffic: Traffic, places: int, ask: _Ask) -> float:
+    """Return the largest rate at which an already *slow* server keeps the SLO.
+
+    Regula falsi on how far latencies are from their targets, aimed just below them; a bracket that
+    shrinks by less than half is halved next. The Illinois rule lets no end stay for long.
+    """
     low, high = 0.0, STABLE_UTILIZATION * largest_stable_rate(slow, traffic, places)
-    rate = high
-    for _ in range(_RATE_STEPS):
-        state = open_loop(slow, traffic, rate, places)
-        stable = state.utilization <= STABLE_UTILIZATION * (1 + 1e-9)
-        if stable and ask.is_met(state.tpot, state.ttft, slowed=True):
-            low = rate
+    enough = high / 2**_RATE_STEPS
+    below, above = -1.0, _excess(slow, traffic, high, places, ask)
+    if above <= 0:
+        return high
+    slack, kept, halve = _MET / 2, 0, False
+    while high - low > enough:
+        aim = low + (high - low) * (below + slack) / (below - above)
+        rate = (low + high) / 2 if halve else min(max(aim, low + enough / 2), high - enough / 2)
+        before, excess = high - low, _excess(slow, traffic, rate, places, ask)
+        if excess <= 0:
+            low, below = rate, excess
+            above, kept = (above / 2 if kept > 0 else above), 1
+            if excess > -_MET:
+                break
         else:
-            high = rate
-        if low == high:
-            break
-        rate = (low + high) / 2
+            high, above = rate, excess
+            below, kept = (below / 2 if kept < 0 else below), -1
+        halve = not halve and high - low > 0.9 * before
     return low
+
+
+def _excess(slow: Step, traffic: Traffic, rate: float, places: int, ask: _Ask) -> float:
+    """Return by what log factor the worst latency exceeds its target; never far off the stable."""
+    state = open_loop(slow, traffic, rate, places)
+    if state.utilization > STABLE_UTILIZATION * (1 + 1e-9):
+        return _WIDEST
+    return min(ask.excess(state.tpot, state.ttft, slowed=True), _WIDEST)
 
 
 def _state(step: Step, traffic: Traffic, places: int) -> Operation:
@@ -293,9 +333,10 @@ def _doubt(step: Step, now: Operation, traffic: Traffic, places: int, doubt: Dou
     doubt = doubt.at(host_share(step, now.running, now.tpot.mean))
     if isinstance(traffic.load, ClosedLoop):
         return doubt
-    slow = _state(step.slowed(math.exp(doubt.tpot)), traffic, places)
-    tpot = _log_ratio(slow.tpot.mean, now.tpot.mean)
-    ttft = _log_ratio(slow.ttft.mean, now.ttft.mean)
+    slow = step.slowed(math.exp(doubt.tpot))
+    slow_tpot, slow_ttft = mean_latencies(slow, traffic, traffic.load.requests_per_second, places)
+    tpot = _log_ratio(slow_tpot, now.tpot.mean)
+    ttft = _log_ratio(slow_ttft, now.ttft.mean)
     further = max(ttft - doubt.tpot, 0.0)
     return doubt._replace(
         tpot=max(tpot, doubt.tpot), ttft=min(math.hypot(doubt.ttft, further), _WIDEST)

@@ -24,8 +24,11 @@ promised there (`STABLE_UTILIZATION`); arrivals burstier than Poisson wait longe
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, count
+from operator import mul
 from typing import Final
 
 from rightslice.core.catalog.estimate import normal_quantile
@@ -42,31 +45,58 @@ _NEGLIGIBLE: Final = 1e-6
 
 def open_loop(step: Step, traffic: Traffic, rate: float, capacity: int) -> Operation:
     """Return the steady state under *rate* requests a second; unserved when none exists."""
+    flow = _flow(step, traffic, rate, capacity)
+    if flow.law is None:
+        return Operation.unserved(waiting=math.inf, utilization=flow.utilization)
+    law, prompts, tpot = flow.law, flow.prompts, flow.tpot
+    return Operation(
+        running=law.running,
+        waiting=law.waiting,
+        tpot=_tpot(step, traffic, law, tpot),
+        ttft=_ttft(step, traffic, law, prompts),
+        requests_per_second=rate,
+        utilization=flow.utilization,
+        prefill_per_token=max(tpot * rate * step.prefill / step.stages, 0.0),
+    )
+
+
+def mean_latencies(step: Step, traffic: Traffic, rate: float, capacity: int) -> tuple[float, float]:
+    """Return mean TPOT and TTFT as `open_loop` does, without percentiles; infinite if unserved."""
+    flow = _flow(step, traffic, rate, capacity)
+    if flow.law is None:
+        return math.inf, math.inf
+    law, prompts = flow.law, flow.prompts
+    return flow.tpot, _first_token(step, traffic, law, prompts).mean
+
+
+@dataclass(frozen=True, slots=True)
+class _Flow:
+    """What one rate leads to in the mean; without a law where nothing settles."""
+
+    utilization: float
+    law: _Law | None
+    prompts: _Prompts
+    tpot: float
+
+
+def _flow(step: Step, traffic: Traffic, rate: float, capacity: int) -> _Flow:
     if capacity < 1:
-        return Operation.unserved(waiting=math.inf, utilization=math.inf)
+        return _Flow(math.inf, None, _NO_PROMPTS, math.inf)
     limit = largest_stable_rate(step, traffic, capacity)
     if rate >= limit:
-        return Operation.unserved(waiting=math.inf, utilization=rate / limit)
+        return _Flow(rate / limit, None, _NO_PROMPTS, math.inf)
     law = _law_of_batch(step, traffic, rate, capacity)
     output = traffic.output.mean
-    free = 1 - rate * step.prefill / step.stages
     mean_step = step.seconds(max(law.running, 1.0))
     decoding = law.running / rate - step.prefill
+    free = 1 - rate * step.prefill / step.stages
     tpot = decoding / (output - 1) if output > 1 else mean_step / free
     service = step.prefill / step.stages + step.step_share(law.running) * mean_step
     busy = rate * service
     utilization = max(rate / limit, busy)
     if busy >= 1:
-        return Operation.unserved(waiting=math.inf, utilization=utilization)
-    return Operation(
-        running=law.running,
-        waiting=law.waiting,
-        tpot=_tpot(step, traffic, law, tpot),
-        ttft=_ttft(step, traffic, law, _Prompts(busy=busy, service=service, step=mean_step)),
-        requests_per_second=rate,
-        utilization=utilization,
-        prefill_per_token=max(tpot - tpot * free, 0.0),
-    )
+        return _Flow(utilization, None, _NO_PROMPTS, math.inf)
+    return _Flow(utilization, law, _Prompts(busy=busy, service=service, step=mean_step), tpot)
 
 
 def largest_stable_rate(step: Step, traffic: Traffic, capacity: int) -> float:
@@ -99,23 +129,24 @@ class _Law:
     drain: float
     """Rate at which a full server's queue shrinks, seen from its tail: mu(capacity) - rate."""
 
-    def token_weighted(self, q: float) -> float:
-        """Return the batch size that a share *q* of tokens is made at or below."""
-        goal, gone = q * self.running, 0.0
-        last = self.first + len(self.weights) - 1
-        for n, weight in enumerate(self.weights, start=self.first):
-            gone += n * (self.full if n == last and self.full > weight else weight)
-            if gone >= goal:
-                return float(n)
-        return float(last)
+    def token_weighted(self, shares: Sequence[float]) -> list[float]:
+        """Return the batch sizes that each share of tokens is made at or below, ascending."""
+        gone = list(accumulate(map(mul, count(self.first), self._with_queue())))
+        last = len(gone) - 1
+        return [float(self.first + min(bisect_left(gone, q * self.running), last)) for q in shares]
 
     @property
     def token_mean(self) -> float:
         """Return the mean batch size over tokens."""
-        squares = sum(n * n * w for n, w in enumerate(self.weights, start=self.first))
-        last = self.first + len(self.weights) - 1
-        squares += last * last * max(self.full - self.weights[-1], 0.0)
+        tokens = map(mul, count(self.first), self._with_queue())
+        squares = sum(map(mul, count(self.first), tokens))
         return squares / self.running if self.running else 0.0
+
+    def _with_queue(self) -> tuple[float, ...]:
+        """Return the probabilities with all states beyond the capacity counted as full."""
+        if self.full > self.weights[-1]:
+            return (*self.weights[:-1], self.full)
+        return self.weights
 
 
 def _law_of_batch(step: Step, traffic: Traffic, rate: float, capacity: int) -> _Law:
@@ -126,25 +157,28 @@ def _law_of_batch(step: Step, traffic: Traffic, rate: float, capacity: int) -> _
 
     mode = _mode(leave, rate, capacity)
     down: list[float] = []
-    weight, n = 1.0, mode
-    while n > 0 and weight > _NEGLIGIBLE:
-        weight *= leave(n) / rate
-        n -= 1
+    weight = 1.0
+    for n, seconds in step.series(range(mode, 0, -1)):
+        weight *= n / (tokens * seconds + step.prefill) / rate
         down.append(weight)
-    first = n
+        if weight <= _NEGLIGIBLE:
+            break
+    first = mode - len(down)
     up: list[float] = [1.0]
-    weight, n = 1.0, mode
-    while n < capacity and weight > _NEGLIGIBLE:
-        n += 1
-        weight *= rate / leave(n)
+    weight = 1.0
+    for n, seconds in step.series(range(mode + 1, capacity + 1)):
+        weight *= rate * (tokens * seconds + step.prefill) / n
         up.append(weight)
+        if weight <= _NEGLIGIBLE:
+            break
+    n = mode + len(up) - 1
     weights = [*reversed(down), *up]
     full_rate = leave(capacity)
     ratio = rate / full_rate
     at_capacity = weights[-1] if n == capacity else 0.0
     beyond = at_capacity * ratio / (1 - ratio)
     total = sum(weights) + beyond
-    running = sum(n * w for n, w in enumerate(weights, start=first)) + capacity * beyond
+    running = sum(map(mul, count(first), weights)) + capacity * beyond
     return _Law(
         rate=rate,
         first=first,
@@ -174,8 +208,8 @@ def _tpot(step: Step, traffic: Traffic, law: _Law, mean: float) -> Spread:
     met = law.rate * traffic.output.mean * mean
     prompts = step.prefill / step.stages * math.sqrt(met) / traffic.output.mean
     values = []
-    for q in QUANTILES:
-        shifted = usual + _MEMORY_OF_BATCH * (law.token_weighted(q) - usual)
+    for q, size in zip(QUANTILES, law.token_weighted(QUANTILES), strict=True):
+        shifted = usual + _MEMORY_OF_BATCH * (size - usual)
         batch = mean * (step.seconds(max(shifted, 1.0)) / at_usual - 1)
         by_prompts = normal_quantile(q) * prompts
         both = batch if q <= 0.5 else math.hypot(max(batch, 0.0), by_prompts)
@@ -192,24 +226,41 @@ class _Prompts:
     step: float
 
 
+_NO_PROMPTS: Final = _Prompts(busy=math.inf, service=math.inf, step=math.inf)
+
+
 def _ttft(step: Step, traffic: Traffic, law: _Law, prompts: _Prompts) -> Spread:
     """Return the larger of two waits: prompts one by one, and all of a step together."""
+    first = _first_token(step, traffic, law, prompts)
     inputs = traffic.input
-    variation = 1 + squared_variation(inputs)
-    wait = prompts.busy * prompts.service * variation / (2 * (1 - prompts.busy))
-    own = step.prefill + step.steps_per_prompt(law.running) * prompts.step
-    singly = prompts.step / 2 + wait
-    shared = _gate(step, law.rate, prompts.step, variation)
-    admitted = law.waiting / law.rate
     values = []
     for q in QUANTILES:
-        behind = wait / prompts.busy * math.log(max(prompts.busy / (1 - q), 1.0))
-        behind = max(prompts.step / 2 + behind, shared.quantile(q))
+        behind = first.wait / prompts.busy * math.log(max(prompts.busy / (1 - q), 1.0))
+        behind = max(prompts.step / 2 + behind, first.shared.quantile(q))
         queued = math.log(max(law.full / (1 - q), 1.0)) / law.drain
         longer = step.prefill * (inputs.percentile(q) / inputs.mean - 1)
-        values.append(step.first_token + own + _together(longer, behind + queued))
-    mean = step.first_token + own + max(singly, shared.mean) + admitted
-    return Spread.ascending(mean, tuple(values))
+        values.append(step.first_token + first.own + _together(longer, behind + queued))
+    return Spread.ascending(first.mean, tuple(values))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _FirstToken:
+    """The mean time to first token and the parts that its percentiles rest on."""
+
+    mean: float
+    own: float
+    wait: float
+    shared: _Gate
+
+
+def _first_token(step: Step, traffic: Traffic, law: _Law, prompts: _Prompts) -> _FirstToken:
+    variation = 1 + squared_variation(traffic.input)
+    wait = prompts.busy * prompts.service * variation / (2 * (1 - prompts.busy))
+    own = step.prefill + step.steps_per_prompt(law.running) * prompts.step
+    shared = _gate(step, law.rate, prompts.step, variation)
+    longer = max(prompts.step / 2 + wait, shared.mean)
+    mean = step.first_token + own + longer + law.waiting / law.rate
+    return _FirstToken(mean=mean, own=own, wait=wait, shared=shared)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

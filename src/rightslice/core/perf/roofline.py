@@ -18,7 +18,7 @@ Known gaps: prefill never hides under the memory-bound part of a step; clocks ar
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -79,6 +79,20 @@ class Step:
             + self.all_reduce
             + self.all_reduce_per_sequence * n
         )
+
+    def series(self, sizes: Iterable[int]) -> Iterator[tuple[int, float]]:
+        """Yield each of *sizes*, a batch, with its `seconds`: many at a fraction of the cost."""
+        if self.experts or self.stages > 1:
+            for n in sizes:
+                yield n, self.seconds(n)
+            return
+        fixed = self.overhead + self.all_reduce
+        each = self.host_per_sequence + self.all_reduce_per_sequence
+        weights, cache, compute = self.weights, self.memory_per_sequence, self.compute_per_sequence
+        square, root = compute * compute, math.sqrt
+        for n in sizes:
+            memory = weights + cache * n
+            yield n, fixed + each * n + root(memory * memory + square * (n * n))
 
     def steps_per_prompt(self, sequences: float) -> int:
         """Return over how many steps the mean prompt is spread beside *sequences* that decode."""

@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+COG    := $(BIN)/cog -P --verbosity=1 -I . -p 'from tools.docs.pages import *'
+COGGED  = README.md $$(grep -rlF '[[[cog' docs --include='*.md')
 
 .PHONY: demo test lint types imports unit docs bench lock golden setup clean help
 
@@ -36,15 +38,15 @@ unit: setup
 	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered
 
 docs: setup      ## generated parts are current, and the site builds without a warning
-	$(BIN)/cog --check -r README.md docs/reference/*.md
-	$(BIN)/mkdocs build --strict --quiet
+	$(COG) --check --diff $(COGGED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: setup     ## print the measured figures that the documentation quotes
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 golden: setup    ## rewrite the golden files and the generated documentation
 	$(BIN)/pytest -q tests/golden --rewrite-golden
-	$(BIN)/cog -r README.md docs/reference/*.md
+	$(COG) -r $(COGGED)
 
 lock:            ## refresh requirements/*.txt (needs uv; packages at least a week old)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \

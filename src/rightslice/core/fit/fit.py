@@ -84,7 +84,7 @@ def _repriced(candidate: Candidate, offer: Offer) -> Candidate:
 
 
 def price_order(candidate: Candidate) -> tuple[object, ...]:
-    """Return a sort key: dollars an hour, part of a card, then room to the targets."""
+    """Return a sort key: dollars an hour, part of a card, room to the targets, then memory."""
     holds = candidate.holds
     replicas = 1 if holds is None else holds.replicas
     cost, cards = candidate.offer.usd_per_hour, candidate.offer.cards
@@ -92,8 +92,8 @@ def price_order(candidate: Candidate) -> tuple[object, ...]:
         cost is None,
         cost * replicas if cost is not None else Fraction(0),
         cards * replicas if cards is not None else Fraction(1000),
-        candidate.offer.device.memory_bytes,
         -(holds.headroom_ratio if holds is not None else 0.0),
+        candidate.offer.device.memory_bytes,
         candidate.offer.name,
     )
 
@@ -141,7 +141,17 @@ def _refused_early(question: Question, offer: Offer) -> Refused | None:
             "time slices and MPS shares have no memory or fault isolation; hardware is asked for",
             "isolation: none",
         )
-    ranks = offer.tensor_parallel
+    return _topology(question, offer)
+
+
+def _topology(question: Question, offer: Offer) -> Refused | None:
+    share, ranks = offer.device.share, offer.tensor_parallel
+    if question.server.pipeline_parallel > 1:
+        return _refusal(
+            Constraint.TOPOLOGY,
+            "stages of a pipeline are sized and predicted, but not offered",
+            "pipeline-parallel-size 1",
+        )
     if question.tensor_parallel is not None and ranks != question.tensor_parallel:
         return _refusal(
             Constraint.TOPOLOGY,

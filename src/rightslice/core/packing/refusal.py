@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from rightslice.core.catalog.mig import MigGrid, ProfileName
 from rightslice.core.packing.demand import (
@@ -41,33 +42,55 @@ def explain(demand: Demand, left: Leftover) -> Refused:
             demand=demand.key, reasons=("no slot of this fleet would serve it",), smallest_change=""
         )
     weighed = [_weigh(choice, left) for choice in demand.choices]
-    _, change = min(((size, change) for size, _, change in weighed), key=lambda pair: pair[0])
-    reasons = tuple(dict.fromkeys(reason for _, reason, _ in weighed))
-    return Refused(demand=demand.key, reasons=reasons, smallest_change=change)
+    nearest: dict[str, _Shortage] = {}
+    for shortage in weighed:
+        known = nearest.setdefault(shortage.of, shortage)
+        if shortage.missing < known.missing:
+            nearest[shortage.of] = shortage
+    return Refused(
+        demand=demand.key,
+        reasons=tuple(shortage.reason for shortage in nearest.values()),
+        smallest_change=min(weighed, key=lambda shortage: shortage.missing).change,
+    )
 
 
-def _weigh(choice: Choice, left: Leftover) -> tuple[float, str, str]:
-    """Return (cards missing, reason, change) of one choice."""
+class _Shortage(NamedTuple):
+    """Why one choice found no room."""
+
+    of: str
+    """The limit, or the pool and slot, that ran out; only its smallest shortage is told."""
+    missing: tuple[float, float]
+    """Cards, then the amount of a limit: a quota is easier to raise than a card to buy."""
+    reason: str
+    change: str
+
+
+def _weigh(choice: Choice, left: Leftover) -> _Shortage:
     for name, amount in choice.uses:
         if amount > left.limits[name] + 1e-9:
             short = amount - left.limits[name]
             reason = f"{name}: needs {amount:g}, {left.limits[name]:g} left"
-            return 0.5, reason, f"raise {name} by {short:g}"
+            return _Shortage(name, (0.5, short), reason, f"raise {name} by {short:g}")
     pool = left.pools[choice.pool]
+    of = f"{pool.name} {choice.slot}"
     here = available(pool, left.plans.get(pool.name), choice.slot)
     what = f"{choice.slots_needed} x {choice.slot}"
     if here >= choice.slots_needed:
         if choice.same_node > 1:
             reason = f"{pool.name}: {here} cards are free, but not {choice.same_node} on one node"
-            return 1.0, reason, f"a node of {pool.name} with {choice.same_node} free cards"
-        return math.inf, f"{pool.name}: the time ran out before {what} was tried", ""
+            change = f"a node of {pool.name} with {choice.same_node} free cards"
+            return _Shortage(of, (1.0, 0.0), reason, change)
+        reason = f"{pool.name}: the time ran out before {what} was tried"
+        return _Shortage(of, (math.inf, 0.0), reason, "")
     if choice.same_node > max((node.cards for node in pool.nodes), default=0):
         reason = f"{pool.name}: no node has {choice.same_node} cards"
-        return float(choice.slots_needed), reason, f"a node of {pool.name} with more cards"
+        change = f"a node of {pool.name} with more cards"
+        return _Shortage(of, (float(choice.slots_needed), 0.0), reason, change)
     each = per_card(pool, choice.slot)
     cards = math.ceil((choice.slots_needed - here) / each)
     more = "1 more card" if cards == 1 else f"{cards} more cards"
-    return float(cards), f"{pool.name}: {what} needed, room for {here}", f"{more} in {pool.name}"
+    reason = f"{pool.name}: {what} needed, room for {here}"
+    return _Shortage(of, (float(cards), 0.0), reason, f"{more} in {pool.name}")
 
 
 def per_card(pool: Pool, slot: str) -> int:

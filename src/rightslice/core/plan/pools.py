@@ -106,7 +106,10 @@ def uses(
 
 
 def choice_of(candidate: Candidate, group: NodeGroup, team: Team) -> Choice | None:
-    """Return *candidate* as a choice of the packer; None when it does not hold the load."""
+    """Return *candidate* as a choice of the packer; None when it does not hold the load.
+
+    Without a price its part of a card counts, so that small slices go before large ones.
+    """
     holds, offer = candidate.holds, candidate.offer
     if holds is None:
         return None
@@ -114,7 +117,11 @@ def choice_of(candidate: Candidate, group: NodeGroup, team: Team) -> Choice | No
         pool=offer.pool,
         slot=slot_of(offer),
         slots_needed=holds.replicas * offer.tensor_parallel,
-        usd_per_hour=float(holds.usd_per_hour or 0),
+        usd_per_hour=float(
+            (offer.cards or 1) * holds.replicas
+            if holds.usd_per_hour is None
+            else holds.usd_per_hour
+        ),
         same_node=offer.tensor_parallel,
         uses=uses(offer, holds.replicas, group, team),
     )

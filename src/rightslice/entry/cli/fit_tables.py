@@ -41,11 +41,15 @@ def print_recommendation(answer: Recommendation, *, show_all: bool) -> None:
     if len(shown) < len(others):
         small = sum(_is_too_small(c) for c in others)
         out.print(
-            f"[dim]{len(others) - len(shown)} more offers, --all shows them;"
-            f" {small} of all are too small for the weights.[/]"
+            f"[dim]{_counted(len(others) - len(shown), 'more offer')}: --all shows all;"
+            f" memory refuses {small} of all.[/]"
         )
     for note in answer.notes:
         out.print(f"[dim]note: {escape(note)}[/]")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _nearest(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -39,7 +39,7 @@ class Gpus(_Shape, frozen=True, kw_only=True):
     """Cards of a node that is no known instance type."""
 
     model: Annotated[str, Meta(description="Board name or alias.", examples=["A100-SXM-40GB"])]
-    count: Count
+    count: Annotated[Count, Meta(description="Cards of one node.")]
     memory: Annotated[
         str | None, Meta(description="Memory that CUDA reports.", examples=["39.38GiB"])
     ] = None
@@ -48,27 +48,38 @@ class Gpus(_Shape, frozen=True, kw_only=True):
 class TimeSlicing(_Shape, frozen=True, kw_only=True):
     """The device plugin's time-slicing configuration of a node."""
 
-    replicas: Annotated[int, Meta(ge=2, le=64)]
+    replicas: Annotated[int, Meta(description="Turns that a card is handed out in.", ge=2, le=64)]
 
 
 class Node(_Shape, frozen=True, kw_only=True):
     """A group of nodes of one kind."""
 
     name: Name
-    count: Count = 1
+    count: Annotated[Count, Meta(description="Nodes in the group.")] = 1
     instance_type: Annotated[
         str | None, Meta(description="Cloud instance type.", examples=["p4d.24xlarge"])
     ] = None
-    gpus: Gpus | None = None
-    vcpus: Count | None = None
+    gpus: Annotated[
+        Gpus | None, Meta(description="Cards of a node, when it is no known instance type.")
+    ] = None
+    vcpus: Annotated[
+        Count | None, Meta(description="vCPUs of one node; an instance type knows its own.")
+    ] = None
     memory: Annotated[str | None, Meta(description="RAM of one node.", examples=["1152GiB"])] = None
     mig: Annotated[
         Literal["none", "single", "mixed"],
         Meta(description="mig.strategy: cards whole, one profile a node, or any layout a card."),
     ] = "none"
-    time_slicing: TimeSlicing | None = None
-    region: str | None = None
-    capacity_type: Literal["on-demand", "spot"] = "on-demand"
+    time_slicing: Annotated[
+        TimeSlicing | None, Meta(description="Every card is handed out in equal turns.")
+    ] = None
+    region: Annotated[
+        str | None,
+        Meta(description="Where the price is looked up; the cloud's home region if absent."),
+    ] = None
+    capacity_type: Annotated[
+        Literal["on-demand", "spot"], Meta(description="How the nodes are bought.")
+    ] = "on-demand"
 
 
 class Quota(_Shape, frozen=True, kw_only=True):
@@ -77,63 +88,110 @@ class Quota(_Shape, frozen=True, kw_only=True):
     gpus: Annotated[
         Quantity | None, Meta(description="Whole-card equivalents, slices by their price share.")
     ] = None
-    usd_per_hour: Quantity | None = None
-    resources: Annotated[dict[str, int], Meta(examples=[{"nvidia.com/mig-1g.10gb": 4}])] = {}
+    usd_per_hour: Annotated[
+        Quantity | None, Meta(description="Dollars per hour, at the list share of each slice.")
+    ] = None
+    resources: Annotated[
+        dict[str, int],
+        Meta(
+            description="Counts by extended resource name.",
+            examples=[{"nvidia.com/mig-1g.10gb": 4}],
+        ),
+    ] = {}
 
 
 class Team(_Shape, frozen=True, kw_only=True):
     """A team and its quota."""
 
     name: Name
-    quota: Quota = Quota()
+    quota: Annotated[Quota, Meta(description="What the team may hold at once.")] = Quota()
 
 
 class Engine(_Shape, frozen=True, kw_only=True):
     """The serving engine."""
 
-    name: Literal["vllm"] = "vllm"
-    version: Annotated[str | None, Meta(examples=["0.19.0"])] = None
+    name: Annotated[Literal["vllm"], Meta(description="The engine.")] = "vllm"
+    version: Annotated[
+        str | None, Meta(description="Release; the newest known if absent.", examples=["0.19.0"])
+    ] = None
 
 
 class Flags(_Shape, frozen=True, kw_only=True):
     """vLLM flags that are given; what is not given is chosen for the slice."""
 
-    tensor_parallel_size: Count | None = None
-    pipeline_parallel_size: Count | None = None
-    gpu_memory_utilization: Annotated[float, Meta(gt=0, le=1)] | None = None
-    kv_cache_memory_bytes: str | None = None
-    max_model_len: Tokens | None = None
-    max_num_seqs: Count | None = None
-    max_num_batched_tokens: Tokens | None = None
-    dtype: Literal["auto", "half", "float16", "bfloat16", "float", "float32"] | None = None
-    quantization: str | None = None
-    kv_cache_dtype: Literal["auto", "fp8", "fp8_e4m3", "fp8_e5m2"] | None = None
-    enforce_eager: bool = False
-    block_size: Count | None = None
+    tensor_parallel_size: Annotated[
+        Count | None, Meta(description="GPUs that share each layer; chosen if absent.")
+    ] = None
+    pipeline_parallel_size: Annotated[
+        Count | None, Meta(description="GPUs that share the layers.")
+    ] = None
+    gpu_memory_utilization: (
+        Annotated[float, Meta(description="Share of device memory that vLLM may take.", gt=0, le=1)]
+        | None
+    ) = None
+    kv_cache_memory_bytes: Annotated[
+        str | None, Meta(description="Size of the KV pool, fixed.")
+    ] = None
+    max_model_len: Annotated[Tokens | None, Meta(description="Longest context.")] = None
+    max_num_seqs: Annotated[Count | None, Meta(description="Sequences that run at once.")] = None
+    max_num_batched_tokens: Annotated[Tokens | None, Meta(description="Tokens of one step.")] = None
+    dtype: Annotated[
+        Literal["auto", "half", "float16", "bfloat16", "float", "float32"] | None,
+        Meta(description="Format of weights that are not quantized."),
+    ] = None
+    quantization: Annotated[str | None, Meta(description="Run-time quantization, such as fp8.")] = (
+        None
+    )
+    kv_cache_dtype: Annotated[
+        Literal["auto", "fp8", "fp8_e4m3", "fp8_e5m2"] | None,
+        Meta(description="Format of the KV cache."),
+    ] = None
+    enforce_eager: Annotated[bool, Meta(description="No CUDA graphs.")] = False
+    block_size: Annotated[Count | None, Meta(description="Tokens a KV block.")] = None
 
 
 class Load(_Shape, frozen=True, kw_only=True):
     """Either so many clients at once, or a request rate."""
 
-    concurrency: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
-    rate: Annotated[str | None, Meta(examples=["5/s", "300/min"])] = None
+    concurrency: (
+        Annotated[
+            int,
+            Meta(
+                description="Clients that each send the next request when the last one ended.",
+                ge=1,
+                le=1_000_000,
+            ),
+        ]
+        | None
+    ) = None
+    rate: Annotated[
+        str | None,
+        Meta(
+            description="Requests that arrive, whatever the server does.",
+            examples=["5/s", "300/min"],
+        ),
+    ] = None
 
 
 class Slo(_Shape, frozen=True, kw_only=True):
     """Latency targets: TPOT in the mean and TTFT at p95 unless a percentile is given."""
 
-    tpot: Annotated[str | None, Meta(examples=["30ms"])] = None
-    ttft: Annotated[str | None, Meta(examples=["500ms"])] = None
+    tpot: Annotated[str | None, Meta(description="Time per output token.", examples=["30ms"])] = (
+        None
+    )
+    ttft: Annotated[str | None, Meta(description="Time to first token.", examples=["500ms"])] = None
     tpot_percentile: Annotated[
         Quantity | None, Meta(description="50 to 99.9, or 'mean'.", examples=["mean", 95])
     ] = None
-    ttft_percentile: Quantity | None = None
+    ttft_percentile: Annotated[
+        Quantity | None, Meta(description="50 to 99.9, or 'mean'; 95 if absent.")
+    ] = None
 
 
 class Replicas(_Shape, frozen=True, kw_only=True):
     """How few and how many servers."""
 
-    min: Count = 1
+    min: Annotated[Count, Meta(description="Fewest servers.")] = 1
     max: Annotated[Count | None, Meta(description="Defaults to min.")] = None
 
 
@@ -149,9 +207,11 @@ class Workload(_Shape, frozen=True, kw_only=True):
             examples=["ibm-granite/granite-7b-base"],
         ),
     ]
-    engine: Engine = Engine()
-    flags: Flags = Flags()
-    load: Load
+    engine: Annotated[Engine, Meta(description="The serving engine and its release.")] = Engine()
+    flags: Annotated[
+        Flags, Meta(description="vLLM flags that are given; the rest is chosen for the slice.")
+    ] = Flags()
+    load: Annotated[Load, Meta(description="Clients at once, or requests a second.")]
     input: Annotated[
         Quantity,
         Meta(
@@ -164,10 +224,22 @@ class Workload(_Shape, frozen=True, kw_only=True):
     prefix_cache_hit: Annotated[
         Quantity, Meta(description="Share of prompt tokens found in the prefix cache.")
     ] = 0
-    slo: Slo
-    replicas: Replicas = Replicas()
-    priority: Annotated[int, Meta(ge=-1_000_000_000, le=1_000_000_000)] = 0
-    isolation: Literal["hardware", "none"] = "hardware"
+    slo: Annotated[Slo, Meta(description="Latency targets.")]
+    replicas: Annotated[
+        Replicas, Meta(description="Fewest and most servers that share the load.")
+    ] = Replicas()
+    priority: Annotated[
+        int,
+        Meta(
+            description="Larger is served first when room or quota is short.",
+            ge=-1_000_000_000,
+            le=1_000_000_000,
+        ),
+    ] = 0
+    isolation: Annotated[
+        Literal["hardware", "none"],
+        Meta(description="hardware: whole cards and MIG slices only; none: time slices too."),
+    ] = "hardware"
 
 
 class Spec(_Shape, frozen=True, kw_only=True):
@@ -176,18 +248,20 @@ class Spec(_Shape, frozen=True, kw_only=True):
     confidence: Annotated[
         Quantity, Meta(description="How sure an offer must be to hold: 50 to 99.9 %.")
     ] = 0.9
-    nodes: Annotated[list[Node], Meta(min_length=1)]
-    teams: list[Team] = []
-    workloads: Annotated[list[Workload], Meta(min_length=1)]
+    nodes: Annotated[list[Node], Meta(description="Groups of equal nodes.", min_length=1)]
+    teams: Annotated[list[Team], Meta(description="Teams that workloads are charged to.")] = []
+    workloads: Annotated[list[Workload], Meta(description="Models to serve.", min_length=1)]
 
 
 class FleetFile(_Shape, frozen=True, kw_only=True):
     """Nodes with GPUs, teams with quotas, and the models to serve on them."""
 
-    api_version: Literal["rightslice.dev/v1alpha1"]
-    kind: Literal["Fleet"]
-    metadata: Metadata
-    spec: Spec
+    api_version: Annotated[
+        Literal["rightslice.dev/v1alpha1"], Meta(description="Version of this format.")
+    ]
+    kind: Annotated[Literal["Fleet"], Meta(description="Kind of this file.")]
+    metadata: Annotated[Metadata, Meta(description="The fleet's name.")]
+    spec: Annotated[Spec, Meta(description="Nodes, teams and workloads.")]
 
 
 class OwnPrice(_Shape, frozen=True, kw_only=True):

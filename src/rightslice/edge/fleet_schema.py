@@ -22,6 +22,8 @@ Name = Annotated[
 ]
 Count = Annotated[int, Meta(ge=1, le=100_000)]
 Tokens = Annotated[int, Meta(ge=1, le=100_000_000)]
+Share = Annotated[float, Meta(gt=0, le=1)]
+Clients = Annotated[int, Meta(ge=1, le=1_000_000)]
 Quantity = str | int | float
 
 
@@ -125,10 +127,9 @@ class Flags(_Shape, frozen=True, kw_only=True):
     pipeline_parallel_size: Annotated[
         Count | None, Meta(description="GPUs that share the layers.")
     ] = None
-    gpu_memory_utilization: (
-        Annotated[float, Meta(description="Share of device memory that vLLM may take.", gt=0, le=1)]
-        | None
-    ) = None
+    gpu_memory_utilization: Annotated[
+        Share | None, Meta(description="Share of device memory that vLLM may take.")
+    ] = None
     kv_cache_memory_bytes: Annotated[
         str | None, Meta(description="Size of the KV pool, fixed.")
     ] = None
@@ -153,17 +154,10 @@ class Flags(_Shape, frozen=True, kw_only=True):
 class Load(_Shape, frozen=True, kw_only=True):
     """Either so many clients at once, or a request rate."""
 
-    concurrency: (
-        Annotated[
-            int,
-            Meta(
-                description="Clients that each send the next request when the last one ended.",
-                ge=1,
-                le=1_000_000,
-            ),
-        ]
-        | None
-    ) = None
+    concurrency: Annotated[
+        Clients | None,
+        Meta(description="Clients that each send the next request when the last one ended."),
+    ] = None
     rate: Annotated[
         str | None,
         Meta(

@@ -14,25 +14,43 @@ import csv
 import json
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from memory_fitting import (  # type: ignore[import-not-found] # a script of the same folder
+    Case,
+    Prediction,
+    activation_of,
+    graph_features,
+    graphs_of,
+    mean_non_torch,
+    pool_of,
+    refitted,
+    sampler_features,
+    weights_of,
+)
+from memory_peer import (  # type: ignore[import-not-found] # a script of the same folder
+    peer_activation,
+    peer_non_torch,
+    peer_pool,
+)
 
 from rightslice.core.catalog.estimate import Band
-from rightslice.core.sizing.graphs import captured_sizes
 from rightslice.core.sizing.kv_cache import max_concurrency
 from rightslice.core.sizing.result import Fits, TooBig
-from rightslice.core.sizing.stages import StagedSizing, staged_sizing
+from rightslice.core.sizing.stages import staged_sizing
 from rightslice.edge.memory_coefficients import memory_coefficients
 from rightslice.edge.startup_table import (
     Row,
     find_device,
     find_engine,
     find_model,
+    is_inconsistent,
     number,
+    phase_named,
     server_of,
     whole,
+    with_carried_remarks,
 )
 from rightslice.units import GIB
 
@@ -43,14 +61,6 @@ PRINTED_HALF_GIB = 0.005
 COUNT_TOLERANCE = 0.0005
 NOT_SIZING = "not a "
 """Remarks of failed starts that had other causes say "not a sizing failure" or alike."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prediction:
-    """What the model says of one row."""
-
-    staged: StagedSizing
-    memory_known: bool
 
 
 def predict(row: Row, models: Path | None) -> Prediction | None:
@@ -106,26 +116,6 @@ def as_json(index: int, row: Row, prediction: Prediction | None) -> dict[str, ob
     return {"row": index, "known": True, "predicted": predicted}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """A row with its prediction."""
-
-    index: int
-    row: Row
-    prediction: Prediction
-
-    @property
-    def group(self) -> str:
-        """Rows of one architecture are left out together."""
-        model = self.prediction.staged.startup.model
-        return f"{model.family} {model.hidden_size} {len(model.layers)} {model.vocab_size}"
-
-    def logged(self, column: str) -> int | None:
-        """Return a GiB column in bytes."""
-        value = number(self.row, column)
-        return None if value is None else round(value * GIB)
-
-
 def summary(errors: Sequence[float]) -> str:
     """Return count, median, mean, p95 and worst of absolute errors in percent."""
     if not errors:
@@ -157,110 +147,20 @@ def print_errors(name: str, errors: Sequence[tuple[Case, float]], *, worst: int 
         print(f"    row {case.index:3} {model:42} {version:8} {error * 100:+7.2f} %")
 
 
-def weights_of(case: Case) -> int:
-    """Return predicted weights, the maximum over stages."""
-    return case.prediction.staged.largest(lambda stage: stage.budget.weights).expected
-
-
-def activation_of(case: Case) -> int:
-    """Return the predicted activation peak, the maximum over stages."""
-    return case.prediction.staged.largest(lambda stage: stage.budget.activation).expected
-
-
-def graphs_of(case: Case) -> int:
-    """Return predicted graph memory, the maximum over stages."""
-    return case.prediction.staged.largest(lambda stage: stage.budget.graphs).expected
-
-
-def pool_of(case: Case) -> int:
-    """Return the predicted KV pool of the first stage."""
-    return case.prediction.staged.first.budget.pool.expected
-
-
-def sampler_features(case: Case) -> list[float] | None:
-    """Return what the sampler phase is linear in; None where the forward pass rules."""
-    startup, stage = case.prediction.staged.startup, case.prediction.staged.last
-    if stage.activation.sampler_bytes < stage.activation.forward_bytes:
-        return None
-    flags, model = startup.flags, startup.model
-    logits = float(startup.sampling_rows * model.vocab_size)
-    sorts = startup.engine.sampler_bytes_per_logit >= KNOWN.activation.sorting_bytes_per_logit
-    hidden = float(flags.max_num_batched_tokens * model.hidden_size * startup.dtype_bytes)
-    return [logits * (not sorts), logits * sorts, hidden, float(not sorts)]
-
-
-def graph_features(case: Case) -> list[float] | None:
-    """Return what graph memory is linear in."""
-    startup, stage = case.prediction.staged.startup, case.prediction.staged.first
-    modes = startup.engine.graph_modes
-    graphs = captured_sizes(startup.engine, startup) * modes * len(stage.weights.layers)
-    experts = any(layer.experts is not None for layer in stage.weights.layers)
-    return [modes, graphs, modes * experts, modes * stage.budget.has_unfused_experts]
-
-
-def refitted(
-    cases: Sequence[Case],
-    column: str,
-    features: Callable[[Case], list[float] | None],
-    shipped: Callable[[Case], int],
-) -> dict[int, float]:
-    """Return each row's term, its linear coefficients fitted without the row's own model.
-
-    What the shipped formula adds beyond the features (workspaces, logit width) is kept.
-    """
-    usable = [
-        (case, found, logged)
-        for case in cases
-        if (logged := case.logged(column)) is not None and logged > 0
-        for found in [features(case)]
-        if found is not None
-    ]
-    every = np.array([found for _, found, _ in usable])
-    now, *_ = np.linalg.lstsq(every, np.array([shipped(case) for case, *_ in usable]), rcond=None)
-    result: dict[int, float] = {case.index: shipped(case) for case in cases}
-    for group in {case.group for case in cases}:
-        kept = [
-            (found, logged - (shipped(case) - float(np.dot(now, found))))
-            for case, found, logged in usable
-            if case.group != group
-        ]
-        fit, *_ = np.linalg.lstsq(
-            np.array([found for found, _ in kept]), np.array([aim for _, aim in kept]), rcond=None
-        )
-        for case in cases:
-            found = features(case)
-            if case.group == group and found is not None:
-                result[case.index] += float(np.dot(fit - now, found))
-    return result
-
-
-def mean_non_torch(cases: Sequence[Case]) -> dict[int, float]:
-    """Return each row's non-torch memory: the mean of other models in the same class."""
-    result: dict[int, float] = {}
-    for case in cases:
-        shipped = case.prediction.staged.first.budget.non_torch
-        others = [
-            logged
-            for other in cases
-            if other.group != case.group
-            and other.prediction.staged.first.budget.non_torch == shipped
-            and (logged := other.logged("non_torch_gib")) is not None
-        ]
-        result[case.index] = statistics.fmean(others) if others else shipped.expected
-    return result
-
-
 def print_terms(cases: Sequence[Case]) -> None:
     """Print the error of each term, in sample and cross-validated."""
+    cases = [case for case in cases if not is_inconsistent(case.row)]
     started = [c for c in cases if c.row.get("fits") == "yes" and c.prediction.memory_known]
-    activation = refitted(cases, "activation_peak_gib", sampler_features, activation_of)
-    graphs = refitted(cases, "cuda_graph_gib", graph_features, graphs_of)
+    activation = refitted(
+        cases, "activation_peak_gib", sampler_features, activation_of, relative=True
+    )
+    graphs = refitted(cases, "cuda_graph_gib", graph_features, graphs_of, relative=False)
     non_torch = mean_non_torch(cases)
 
     def pool(case: Case) -> float:
         change = activation[case.index] - activation_of(case)
         change += non_torch[case.index] - case.prediction.staged.first.budget.non_torch.expected
-        return pool_of(case) - change
+        return float(pool_of(case) - change)
 
     print_errors("weights", relative(cases, "weights_gib_per_gpu", weights_of))
     print_errors("activation", relative(cases, "activation_peak_gib", activation_of))
@@ -317,20 +217,61 @@ def starts(case: Case) -> bool:
     return isinstance(case.prediction.staged.sizing.verdict, Fits)
 
 
+def print_peer(cases: Sequence[Case]) -> None:
+    """Print the same table for llm-d-planner: its published constants, with logged weights."""
+    cases = [case for case in cases if not is_inconsistent(case.row)]
+    started = [
+        case
+        for case in cases
+        if case.row.get("fits") == "yes"
+        and case.prediction.memory_known
+        and peer_pool(case) is not None
+    ]
+    print("llm-d-planner 0.3.3, its published constants re-applied by us, with the logged weights:")
+    models = [(case, case.prediction.staged.startup) for case in cases]
+    rows = {case.index: peer_activation(startup.model) for case, startup in models}
+    print_errors(
+        "  activation", relative(cases, "activation_peak_gib", lambda case: rows[case.index])
+    )
+    print_errors("  KV pool", relative(started, "kv_cache_gib", peer_pool))
+    misses = [
+        abs(peer_non_torch(startup.flags.tensor_parallel, startup.flags.pipeline_parallel) - logged)
+        for case, startup in models
+        if (logged := case.logged("non_torch_gib")) is not None
+    ]
+    print(f"{'  non-torch':28} {len(misses):3} rows  mean {statistics.fmean(misses) / GIB:.2f} GiB;"
+          " graphs 0, bands none, verdicts none")  # fmt: skip
+
+
 def print_verdicts(cases: Sequence[Case]) -> None:
-    """Print where the verdict and the real start disagree."""
+    """Print where the verdict and the real start disagree, and where phases do."""
     judged = [
         case
         for case in cases
-        if case.prediction.memory_known and not (case.row.get("notes") or "").startswith(NOT_SIZING)
+        if case.prediction.memory_known
+        and not (case.row.get("notes") or "").startswith(NOT_SIZING)
+        and not is_inconsistent(case.row)
     ]
     wrong = [case for case in judged if starts(case) != (case.row.get("fits") == "yes")]
     print(f"{'verdicts':28} {len(judged) - len(wrong)} of {len(judged)} right")
     for case in wrong:
-        verdict = case.prediction.staged.sizing.verdict
-        said = verdict.phase.value if isinstance(verdict, TooBig) else "fits"
         print(f"    row {case.index:3} {case.row['model'][:42]:42} started: {case.row['fits']},"
-              f" predicted: {said}")  # fmt: skip
+              f" predicted: {said(case)}")  # fmt: skip
+    failed = [case for case in judged if case.row.get("fits") == "no"]
+    named = [(case, phase) for case in failed if (phase := phase_named(case.row)) is not None]
+    right = [case for case, phase in named if said(case) == phase.value]
+    print(f"{'phases':28} {len(right)} of {len(named)} as the row names it;"
+          f" {len(failed) - len(named)} failed starts name none")  # fmt: skip
+    for case, phase in named:
+        if said(case) != phase.value:
+            print(f"    row {case.index:3} {case.row['model'][:42]:42} died: {phase.value},"
+                  f" predicted: {said(case)}")  # fmt: skip
+
+
+def said(case: Case) -> str:
+    """Return the predicted phase, or that it fits."""
+    verdict = case.prediction.staged.sizing.verdict
+    return verdict.phase.value if isinstance(verdict, TooBig) else "fits"
 
 
 def count_parameters(options: argparse.Namespace) -> int:
@@ -378,7 +319,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.counts:
         return count_parameters(options)
-    rows = read_rows(options.data)
+    rows = with_carried_remarks(read_rows(options.data))
     predictions = [predict(row, options.models) for row in rows]
     pairs = list(zip(rows, predictions, strict=True))
     write(options.json, [as_json(index, *pair) for index, pair in enumerate(pairs)])
@@ -388,9 +329,14 @@ def main() -> int:
         if prediction is not None
     ]
     print(f"{len(rows)} rows, {len(cases)} of known architecture")
+    for case in cases:
+        if is_inconsistent(case.row):
+            print(f"    row {case.index:3} {case.row['model'][:42]:42} left out: the table says"
+                  " that its figures contradict each other")  # fmt: skip
     print_terms(cases)
     print_tokens(cases)
     print_verdicts(cases)
+    print_peer(cases)
     return 0
 
 

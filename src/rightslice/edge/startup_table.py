@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +17,7 @@ from rightslice.core.catalog.engine import EngineRelease
 from rightslice.core.catalog.model import Model
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.share import Exclusive
+from rightslice.core.sizing.result import Phase
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.huggingface.reading import read_config
 from rightslice.errors import RightsliceError
@@ -29,6 +30,16 @@ _SERVES_WITHOUT: Final = "serves without LoRA"
 _USUAL_RANK: Final = 32
 """Where remarks say that LoRA is on and nothing states the rank; public notebooks take 16 to 64."""
 _RUNTIME_QUANTIZATION: Final = frozenset({"fp8"})
+_PHASES: Final = (
+    (r"warming up sampler", Phase.WARM_UP),
+    (r"KV cache is needed|needs more KV|needs [\d.]+ GiB|estimated max|no KV cache room",
+     Phase.CACHE),
+    (r"No available memory for the cache", Phase.CACHE),
+    (r"Free memory on device", Phase.LOAD),
+    (r"max_model_len \d+ > derived", Phase.CONFIG),
+)  # fmt: skip
+"""What remarks quote of a failed start, and the phase whose error it is."""
+_INCONSISTENT: Final = re.compile(r"CAUTION|inconsistent")
 Row = Mapping[str, str]
 
 
@@ -45,6 +56,40 @@ def whole(row: Row, column: str) -> int | None:
     """Return a cell's whole number."""
     value = number(row, column)
     return None if value is None else int(value)
+
+
+def phase_named(row: Row) -> Phase | None:
+    """Return the phase in which the row's server died, as its remarks and figures state it.
+
+    A pool of nothing, or one that holds fewer tokens than one request, is stated in figures.
+    """
+    notes = row.get("notes") or ""
+    for pattern, phase in _PHASES:
+        if re.search(pattern, notes):
+            return phase
+    pool, tokens, length = (number(row, name) for name in ("kv_cache_gib", "kv_tokens",
+                                                           "max_model_len"))  # fmt: skip
+    if pool is not None and pool <= 0:
+        return Phase.CACHE
+    short = tokens is not None and length is not None and tokens < length
+    return Phase.CACHE if short else None
+
+
+def is_inconsistent(row: Row) -> bool:
+    """Whether the table itself says that the row's figures contradict each other."""
+    return _INCONSISTENT.search(row.get("notes") or "") is not None
+
+
+def with_carried_remarks(rows: Iterable[Row]) -> list[Row]:
+    """Return *rows*; where remarks say "as above", those of the row before follow them."""
+    found: list[Row] = []
+    for row in rows:
+        notes = row.get("notes") or ""
+        if notes.startswith("as above") and found:
+            found.append({**row, "notes": f"{notes}; {found[-1].get('notes') or ''}"})
+        else:
+            found.append(row)
+    return found
 
 
 def find_model(row: Row, models: Path | None) -> Model | None:

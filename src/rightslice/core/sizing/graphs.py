@@ -42,8 +42,6 @@ def graph_memory(startup: Startup, stage: StageWeights) -> GraphMemory:
         return GraphMemory(Band.exact(0), "none: enforce-eager")
     known, engine = startup.coefficients.graphs, startup.engine
     sizes = captured_sizes(engine, startup)
-    if startup.lora_ranks and release_number(engine.version) >= _SPECIALIZES_LORA:
-        sizes *= 2
     first = known.first_capture_bytes
     if any(layer.experts is not None for layer in stage.layers):
         first += known.experts_bytes
@@ -60,11 +58,13 @@ def graph_memory(startup: Startup, stage: StageWeights) -> GraphMemory:
 
 
 def captured_sizes(engine: EngineRelease, startup: Startup) -> int:
-    """Return how many batch sizes are captured, in each mode."""
+    """Return how many graphs are captured, in each mode."""
     flags = startup.flags
     running = flags.max_num_seqs * (2 if engine.generation == "V1" else 1)
     largest = min(running, engine.graph_max_size, flags.max_num_batched_tokens)
-    return _count_sizes(largest, mixed=engine.graph_sizes == _MIXED_STEPS)
+    sizes = _count_sizes(largest, mixed=engine.graph_sizes == _MIXED_STEPS)
+    twice = startup.lora_ranks and release_number(engine.version) >= _SPECIALIZES_LORA
+    return 2 * sizes if twice else sizes
 
 
 @lru_cache(maxsize=1024)

@@ -5,8 +5,9 @@
 
 Works on any file with the columns named in benchmarks/data/PERF_POINTS.md; without --data on the
 table of vLLM rows beside it. A (model, board) pair of the tables there is predicted with constants
-refitted without the pair, any other pair with the shipped ones. Rows on MIG slices are never
-fitted. Other engines have constants of their own, from the second table.
+refitted without the pair, any other pair with the shipped ones. Rows on MIG slices are in no such
+fit. Other engines have constants of their own, from the second table. With --points K, K rows of
+each series are taken as measured, those that our own advice asks for, and the rest is predicted.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import argparse
 import json
 import math
 import statistics
-import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,11 +24,11 @@ from typing import Final
 
 from rightslice.core.catalog.estimate import Estimate
 from rightslice.core.catalog.share import MigSlice
-from rightslice.core.perf.bands import doubt_on
+from rightslice.core.perf.calibrate import advise, calibrate
 from rightslice.core.perf.fitting import fit_without, prior_of
 from rightslice.core.perf.observation import (
     Observation,
-    host_share_of,
+    doubt_as_measured,
     tokens_per_second_as_measured,
     tpot_as_measured,
     ttft_as_measured,
@@ -39,7 +39,6 @@ from rightslice.edge.perf_points import read_points
 
 OWN: Final = Path(__file__).parent / "data" / "perf_points.csv"
 OTHER_ENGINES: Final = OWN.with_name("perf_points_other_engines.csv")
-NOT_BUILT: Final = 2
 SLICE_SERIES: Final = "mig_h200_mlperf_llama8b_raw"
 _VAGUE_LOG_SD: Final = 0.05
 """Further doubt where the prompt length is the middle of an estimate."""
@@ -85,9 +84,31 @@ def constants_for(points: Sequence[Observation]) -> dict[int, PerfConstants]:
     return found
 
 
+def calibrated(
+    points: Sequence[Observation], constants: dict[int, PerfConstants], kind: str, count: int
+) -> tuple[dict[int, PerfConstants], set[int]]:
+    """Return the constants of every row after *count* measured rows of its series, and those rows.
+
+    Which rows are measured depends on where they lie and not on what came out.
+    """
+    series: dict[tuple[str, ...], list[Observation]] = defaultdict(list)
+    for point in points:
+        series[series_of(point, kind)].append(point)
+    found: dict[int, PerfConstants] = {}
+    used: set[int] = set()
+    for members in series.values():
+        measured = [point for point in members if point.tpot_seconds is not None]
+        prior = constants[members[0].row]
+        chosen = [measured[i] for i in advise(measured, measured, prior, count)] if measured else []
+        moved = calibrate(chosen, prior).constants if chosen else prior
+        used |= {point.row for point in chosen}
+        found |= dict.fromkeys((point.row for point in members), moved)
+    return found, used
+
+
 def predict(point: Observation, constants: PerfConstants) -> Answer:
     """Return the prediction of one row, in the way it was measured."""
-    doubt = doubt_on(point.device, constants).at(host_share_of(point, constants))
+    doubt = doubt_as_measured(point, constants)
     vague = _VAGUE_LOG_SD if point.is_vague else 0.0
     return Answer(
         point=point,
@@ -111,11 +132,16 @@ def error(predicted: Estimate, measured: float) -> float:
     return abs(predicted.expected / measured - 1)
 
 
+def p90_of(errors: Sequence[float]) -> float:
+    """Return the error that nine rows of ten stay below."""
+    return sorted(errors)[min(int(0.9 * len(errors)), len(errors) - 1)]
+
+
 def _summary(name: str, pairs: Sequence[tuple[Estimate, float]]) -> str:
     errors = sorted(error(guess, truth) for guess, truth in pairs)
     inside = sum(guess.low <= truth <= guess.high for guess, truth in pairs) / len(pairs)
     width = statistics.median(guess.high / guess.low for guess, _ in pairs)
-    p90 = errors[min(int(0.9 * len(errors)), len(errors) - 1)]
+    p90 = p90_of(errors)
     return (
         f"{name:<44}{len(pairs):>6}{statistics.median(errors):>9.1%}{statistics.mean(errors):>9.1%}"
         f"{p90:>9.1%}{inside:>9.0%}{width:>9.2f}"
@@ -130,8 +156,8 @@ def _table(title: str, rows: dict[str, list[tuple[Estimate, float]]]) -> None:
     print(_summary("all", [pair for pairs in rows.values() for pair in pairs]))
 
 
-def report(answers: Sequence[Answer], series: str) -> None:
-    """Print the error tables."""
+def report(answers: Sequence[Answer], series: str, count: int) -> None:
+    """Print the error tables of rows that were not measured for the fit."""
     tpot: dict[str, list[tuple[Estimate, float]]] = defaultdict(list)
     ttft: dict[str, list[tuple[Estimate, float]]] = defaultdict(list)
     groups: dict[tuple[str, ...], list[float]] = defaultdict(list)
@@ -146,18 +172,22 @@ def report(answers: Sequence[Answer], series: str) -> None:
         if point.ttft_seconds is not None:
             ttft[label].append((answer.ttft, point.ttft_seconds))
     if tpot:
-        _table("TPOT, whole cards, 0 points measured", tpot)
+        _table(f"TPOT, whole cards, {count} points of a series measured", tpot)
         medians = [statistics.median(errors) for errors in groups.values()]
-        print(f"median over {len(medians)} series ({series}): {statistics.median(medians):.1%}")
+        tails = [p90_of(errors) for errors in groups.values()]
+        print(
+            f"median over {len(medians)} series ({series}): {statistics.median(medians):.1%},"
+            f" of their 90th percentiles: {statistics.median(tails):.1%}"
+        )
     if ttft:
-        _table("TTFT, whole cards, 0 points measured", ttft)
+        _table(f"TTFT, whole cards, {count} points of a series measured", ttft)
     _report_slices([a for a in answers if isinstance(a.point.device.share, MigSlice)])
 
 
 def _report_slices(answers: Sequence[Answer]) -> None:
     if not answers:
         return
-    print("\nMIG slices, whole-card constants, none fitted on them")
+    print("\nMIG slices")
     heading = ("source", "model", "input", "running", "measured", "predicted", "error", "in band")
     print(f"{heading[0]:<30}{heading[1]:<14}" + "".join(f"{name:>10}" for name in heading[2:]))
     series = []
@@ -179,7 +209,7 @@ def _report_slices(answers: Sequence[Answer]) -> None:
         print(f"{SLICE_SERIES}: mean error of {len(series)} rows {statistics.mean(series):.1%}")
 
 
-def _json_row(answer: Answer) -> dict[str, float | int | bool | None]:
+def _json_row(answer: Answer, *, used_for_fit: bool) -> dict[str, float | int | bool | None]:
     latencies = {
         f"{name}{end}_ms": getattr(estimate, part) * 1e3
         for name, estimate in (("tpot", answer.tpot), ("ttft", answer.ttft))
@@ -187,7 +217,7 @@ def _json_row(answer: Answer) -> dict[str, float | int | bool | None]:
     }
     return {
         "row": answer.point.row,
-        "used_for_fit": False,
+        "used_for_fit": used_for_fit,
         **latencies,
         "output_tok_s": answer.tokens_per_second,
     }
@@ -201,15 +231,15 @@ def main() -> int:
     parser.add_argument("--series", choices=("group", "config"), default="group")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    if arguments.points:
-        print("calibration with measured points is not built yet: use --points 0", file=sys.stderr)
-        return NOT_BUILT
     points = read_points(arguments.data)
-    constants = constants_for(points)
+    constants, used = constants_for(points), set[int]()
+    if arguments.points:
+        constants, used = calibrated(points, constants, arguments.series, arguments.points)
     answers = [predict(point, constants[point.row]) for point in points]
-    report(answers, arguments.series)
+    rest = [answer for answer in answers if answer.point.row not in used]
+    report(rest, arguments.series, arguments.points)
     if arguments.json is not None:
-        rows = [_json_row(answer) for answer in answers]
+        rows = [_json_row(answer, used_for_fit=answer.point.row in used) for answer in answers]
         arguments.json.write_text(json.dumps({"rows": rows}, indent=1), encoding="utf-8")
     return 0
 

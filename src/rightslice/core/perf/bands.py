@@ -9,6 +9,7 @@ causes add as squares.
 from __future__ import annotations
 
 import math
+from operator import mul
 from typing import NamedTuple
 
 from rightslice.core.catalog.device import Device
@@ -26,11 +27,46 @@ class Doubt(NamedTuple):
     ttft: float
     host: float
     """Of the host's part of TPOT that grows with the batch."""
+    covariance: tuple[tuple[float, ...], ...] = ()
+    """Of log constants, where a calibration knows it."""
 
-    def at(self, host_share: float) -> Doubt:
-        """Return the doubt where the host's work a sequence takes *host_share* of TPOT."""
-        further = self.host * host_share
-        return Doubt(math.hypot(self.tpot, further), math.hypot(self.ttft, further), self.host)
+    def at(self, step: Step, running: float, prompts: float, steps: float = 1.0) -> Doubt:
+        """Return the doubt about a token that takes *steps* of *running*, and *prompts* seconds."""
+        whole = steps * step.seconds(running) + prompts
+        if running <= 0 or not 0 < whole < math.inf:
+            return self
+        further = self.host * steps * step.host_per_sequence * running / step.stages / whole
+        if self.covariance:
+            shares = _shares(step, running, prompts, steps)
+            posterior = math.sqrt(max(_quadratic(self.covariance, shares), 0.0)) / whole
+            further = math.hypot(further, posterior)
+        return self._replace(
+            tpot=math.hypot(self.tpot, further), ttft=math.hypot(self.ttft, further)
+        )
+
+
+def _shares(step: Step, running: float, prompts: float, steps: float) -> tuple[float, ...]:
+    """Return the seconds by which TPOT grows a unit of each log constant, in order."""
+    n = max(running / step.stages, 1.0) if step.stages > 1 else running
+    weights = step.weights + sum(size * (1.0 - untouched**n) for size, untouched in step.experts)
+    cache, compute = step.memory_per_sequence * n, step.compute_per_sequence * n
+    corner = math.hypot(weights + cache, compute)
+    memory = steps * (weights + cache) / corner
+    return (
+        steps * step.overhead,
+        steps * step.host_per_sequence * n,
+        memory * weights,
+        memory * cache,
+        steps * compute * compute / corner,
+        prompts,
+        steps * step.all_reduce,
+    )
+
+
+def _quadratic(matrix: tuple[tuple[float, ...], ...], vector: tuple[float, ...]) -> float:
+    rows: list[float] = [sum(map(mul, row, vector)) for row in matrix]
+    whole: float = sum(map(mul, vector, rows))
+    return whole
 
 
 def doubt_on(device: Device, constants: PerfConstants) -> Doubt:
@@ -49,14 +85,8 @@ def doubt_on(device: Device, constants: PerfConstants) -> Doubt:
         math.hypot(constants.log_sd_tpot, further),
         math.hypot(constants.log_sd_ttft, further),
         constants.log_sd_host,
+        constants.covariance,
     )
-
-
-def host_share(step: Step, running: float, tpot: float) -> float:
-    """Return what part of a mean *tpot* the host's work for *running* sequences takes."""
-    if not 0 < tpot < math.inf:
-        return 0.0
-    return min(step.host_per_sequence * running / step.stages / tpot, 1.0)
 
 
 def with_band(spread: Spread, log_sd: float) -> Latency:

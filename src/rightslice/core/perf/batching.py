@@ -90,7 +90,7 @@ def _first_token(step: Step, traffic: Traffic, mean: float, tails: tuple[float, 
         own = step.prefill * (inputs.percentile(q) / inputs.mean - 1)
         both = own + tail if q <= 0.5 else math.hypot(max(own, 0.0), max(tail, 0.0))
         values.append(max(mean + both, 0.0))
-    return Spread.ascending(mean, tuple(values))
+    return Spread.ascending(mean, tuple(values)).times(step.ttft_ratio)
 
 
 def squared_variation(lengths: Lengths) -> float:

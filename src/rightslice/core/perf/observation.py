@@ -22,7 +22,7 @@ from typing import Final
 from rightslice.core.catalog.device import Device
 from rightslice.core.catalog.model import Model
 from rightslice.core.catalog.traffic import Traffic
-from rightslice.core.perf.bands import host_share
+from rightslice.core.perf.bands import Doubt, doubt_on
 from rightslice.core.perf.batching import closed_loop
 from rightslice.core.perf.result import PerfConstants
 from rightslice.core.perf.roofline import Schedule, Step, step_on
@@ -126,7 +126,15 @@ def host_share_of(point: Observation, constants: PerfConstants) -> float:
     """Return what part of the predicted TPOT the host's work a sequence takes."""
     step = step_for(point, constants)
     steps, _ = tpot_factors(point, step)
-    return host_share(step, steps * point.sequences, tpot_as_measured(point, constants))
+    return steps * step.host_per_sequence * point.sequences / tpot_as_measured(point, constants)
+
+
+def doubt_as_measured(point: Observation, constants: PerfConstants) -> Doubt:
+    """Return how far predictions of the point are likely to be off."""
+    step = step_for(point, constants)
+    steps, prompts = tpot_factors(point, step)
+    doubt = doubt_on(point.device, constants)
+    return doubt.at(step, point.sequences, prompts * step.prefill, steps)
 
 
 def ttft_as_measured(point: Observation, constants: PerfConstants) -> float:
@@ -134,10 +142,10 @@ def ttft_as_measured(point: Observation, constants: PerfConstants) -> float:
     step = step_for(point, constants)
     if point.is_static_ttft:
         together = batch_steps(point, step) * step.seconds(point.sequences)
-        return step.first_token + together + point.sequences * step.prefill
+        return (step.first_token + together + point.sequences * step.prefill) * step.ttft_ratio
     clients = max(round(point.sequences), 1)
     steady = closed_loop(step, point.traffic, clients, clients).ttft.mean
-    return steady + _START_BURST * (clients - 1) / 2 * step.prefill
+    return steady + _START_BURST * (clients - 1) / 2 * step.prefill * step.ttft_ratio
 
 
 def tokens_per_second_as_measured(point: Observation, constants: PerfConstants) -> float:

@@ -33,6 +33,10 @@ class Spread(NamedTuple):
             return cls(mean, mean, mean, mean, mean)
         return cls(mean, *(max(mean + normal_quantile(q) * sd, 0.0) for q in QUANTILES))
 
+    def times(self, factor: float) -> Spread:
+        """Return the latency with every figure *factor* times as long."""
+        return self if factor == 1 else Spread(*(value * factor for value in self))
+
     @classmethod
     def ascending(cls, mean: float, quantiles: tuple[float, ...]) -> Spread:
         """Return *quantiles* (p50, p90, p95, p99) with each at least as large as the one before."""

@@ -15,7 +15,7 @@ from typing import Final
 
 from rightslice.core.catalog.estimate import Estimate, check_confidence, normal_quantile
 from rightslice.core.catalog.traffic import ClosedLoop, OpenLoop, Slo, Traffic
-from rightslice.core.perf.bands import Doubt, doubt_on, host_share, with_band
+from rightslice.core.perf.bands import Doubt, doubt_on, with_band
 from rightslice.core.perf.batching import closed_loop
 from rightslice.core.perf.capacity import capacity_at, capacity_of
 from rightslice.core.perf.knee import knee_of
@@ -155,7 +155,7 @@ def _doublings(most: int) -> list[int]:
 
 
 def _curve_point(step: Step, state: Operation, traffic: Traffic, doubt: Doubt) -> CurvePoint:
-    doubt = doubt.at(host_share(step, state.running, state.tpot.mean))
+    doubt = doubt.at(step, state.running, state.prefill_per_token)
     return CurvePoint(
         concurrency=round(state.running + state.waiting),
         tpot=Estimate(state.tpot.mean, doubt.tpot),
@@ -228,8 +228,8 @@ class _Ask:
 
     def near(self, step: Step, state: Operation) -> _Ask:
         """Return the same demand with the doubt that belongs to the batch of *state*."""
-        share = host_share(step, state.running, state.tpot.mean)
-        return replace(self, doubt=self.doubt.at(share))
+        doubt = self.doubt.at(step, state.running, state.prefill_per_token)
+        return replace(self, doubt=doubt)
 
     def factor(self, log_sd: float) -> float:
         """Return the slowdown that the truth stays below with the confidence asked for."""
@@ -330,7 +330,7 @@ def _state(step: Step, traffic: Traffic, places: int) -> Operation:
 
 def _doubt(step: Step, now: Operation, traffic: Traffic, places: int, doubt: Doubt) -> Doubt:
     """Return the doubt about latencies: in an open loop, queues amplify that about the speed."""
-    doubt = doubt.at(host_share(step, now.running, now.tpot.mean))
+    doubt = doubt.at(step, now.running, now.prefill_per_token)
     if isinstance(traffic.load, ClosedLoop):
         return doubt
     slow = step.slowed(math.exp(doubt.tpot))

@@ -66,7 +66,7 @@ def mean_latencies(step: Step, traffic: Traffic, rate: float, capacity: int) -> 
     if flow.law is None:
         return math.inf, math.inf
     law, prompts = flow.law, flow.prompts
-    return flow.tpot, _first_token(step, traffic, law, prompts).mean
+    return flow.tpot, _first_token(step, traffic, law, prompts).mean * step.ttft_ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +240,7 @@ def _ttft(step: Step, traffic: Traffic, law: _Law, prompts: _Prompts) -> Spread:
         queued = math.log(max(law.full / (1 - q), 1.0)) / law.drain
         longer = step.prefill * (inputs.percentile(q) / inputs.mean - 1)
         values.append(step.first_token + first.own + _together(longer, behind + queued))
-    return Spread.ascending(first.mean, tuple(values))
+    return Spread.ascending(first.mean, tuple(values)).times(step.ttft_ratio)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -192,3 +192,8 @@ class PerfConstants:
     fitted_gpus: tuple[str, ...]
     """Boards with rows in the fit."""
     source: str
+    ttft_ratio: float = 1.0
+    """What a calibration multiplies the time to first token by."""
+    covariance: tuple[tuple[float, ...], ...] = ()
+    """Of the logs of overhead, host, weights, kv, compute, prefill and all-reduce (the order of
+    `fitting.NAMES`), from a calibration."""

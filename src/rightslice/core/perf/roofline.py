@@ -64,6 +64,8 @@ class Step:
     stages: int
     first_token: float
     """Constant part of the time to first token."""
+    ttft_ratio: float = 1.0
+    """What a calibration multiplies the time to first token by."""
 
     def seconds(self, sequences: float) -> float:
         """Return the time of a step in which *sequences* decode and no prompt is computed."""
@@ -123,6 +125,7 @@ class Step:
             chunk_tokens=self.chunk_tokens,
             stages=self.stages,
             first_token=self.first_token * factor,
+            ttft_ratio=self.ttft_ratio,
         )
 
 
@@ -212,6 +215,7 @@ def step_on(
         chunk_tokens=schedule.chunk_tokens,
         stages=schedule.stages,
         first_token=constants.ttft_seconds + constants.ttft_seconds_per_layer * work.layers,
+        ttft_ratio=constants.ttft_ratio,
     )
 
 

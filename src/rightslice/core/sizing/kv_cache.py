@@ -23,7 +23,7 @@ from rightslice.core.catalog.model import (
     Model,
     StateSpace,
 )
-from rightslice.core.sizing.parameters import layers_per_stage
+from rightslice.core.sizing.parameters import layers_per_stage, stages_of
 from rightslice.core.sizing.result import EffectiveFlags, Sizing
 
 KEYS_AND_VALUES: Final = 2
@@ -123,7 +123,7 @@ def kv_layout(
     """Return the layout of the KV pool of one rank of pipeline stage *stage*."""
     rules = _Rules(
         tensor_parallel=flags.tensor_parallel,
-        pipeline_parallel=flags.pipeline_parallel,
+        pipeline_parallel=stages_of(model, flags),
         value_bytes=kv_value_bytes(flags),
         block_tokens=flags.block_size,
         grouping=engine.hybrid_groups,
@@ -138,7 +138,7 @@ def bytes_per_token(model: Model, flags: EffectiveFlags, engine: EngineRelease) 
 
     Sliding and chunked layers, once past their window, and states grow no more.
     """
-    stages = range(flags.pipeline_parallel)
+    stages = range(stages_of(model, flags))
     return max(kv_layout(model, flags, engine, stage=stage).token_bytes for stage in stages)
 
 
@@ -190,9 +190,10 @@ def _layout(layers: tuple[Layer, ...], rules: _Rules) -> KvLayout:
         page.size_bytes * count for page, count in buckets.items() if page.kind == "full"
     ) or sum(page.size_bytes * count for page, count in buckets.items() if page.kind != "state")
     if _uniform(buckets):
-        groups = tuple(KvGroup(page, count, rules.block_tokens) for page, count in buckets.items())
-        each = sum(group.page.size_bytes * group.layers for group in groups) * rules.block_tokens
-        groups = groups[:1]
+        each = sum(page.size_bytes * count for page, count in buckets.items()) * rules.block_tokens
+        groups = tuple(
+            KvGroup(page, sum(buckets.values()), rules.block_tokens) for page in list(buckets)[:1]
+        )
     else:
         groups, each = _hybrid_groups(buckets, rules)
     return KvLayout(groups, each, token_bytes, rules.batched_tokens, rules.state_blocks)

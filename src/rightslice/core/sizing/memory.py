@@ -38,6 +38,7 @@ from rightslice.core.sizing.parameters import (
     StageWeights,
     has_unfused_experts,
     stage_weights,
+    stages_of,
 )
 from rightslice.core.sizing.result import KvPool, MemoryTerm, Sizing
 from rightslice.core.sizing.startup import Startup
@@ -116,7 +117,7 @@ def stage_memories(startup: Startup) -> tuple[StageMemory, ...]:
         startup.dtype_bytes,
         startup.quantization,
         flags.tensor_parallel,
-        flags.pipeline_parallel,
+        stages_of(startup.model, flags),
         pads_both_sides=not _TRITON_EXPERTS[0]
         <= release_number(startup.engine.version)
         < _TRITON_EXPERTS[1],

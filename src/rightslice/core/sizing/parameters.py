@@ -26,6 +26,7 @@ from rightslice.core.catalog.model import (
     WeightFormat,
 )
 from rightslice.core.sizing.allocation import layer_rounding, lora_bytes, rounding
+from rightslice.core.sizing.result import EffectiveFlags
 
 _VOCABULARY_PADDING: Final = 64
 """Of ``VocabParallelEmbedding`` (vllm/model_executor/layers/vocab_parallel_embedding.py)."""
@@ -80,6 +81,11 @@ class StageWeights:
     def total_bytes(self) -> int:
         """Everything that model loading allocates."""
         return self.parameter_bytes + self.extra_bytes + self.lora_bytes
+
+
+def stages_of(model: Model, flags: EffectiveFlags) -> int:
+    """Return the pipeline stages that get a layer; more are a refused configuration."""
+    return min(flags.pipeline_parallel, len(model.layers))
 
 
 def layers_per_stage(layers: int, stages: int) -> tuple[int, ...]:

@@ -24,6 +24,8 @@ class Subject(Enum):
     FIT = "fit"
     PACK = "pack"
     PLAN = "plan"
+    CATALOG = "catalog"
+    """Each list of the catalogue, by its name."""
 
 
 def register(app: typer.Typer) -> None:
@@ -83,6 +85,15 @@ def _answer(subject: Subject) -> type | UnionType:
             from rightslice.core.plan.result import Plan  # noqa: PLC0415 - only here
 
             return Plan
+        case Subject.CATALOG:
+            from rightslice.core.catalog.engine import EngineRelease  # noqa: PLC0415 - only here
+            from rightslice.core.catalog.gpu import Gpu  # noqa: PLC0415 - only here
+            from rightslice.core.catalog.instance import InstanceType  # noqa: PLC0415 - only here
+            from rightslice.core.catalog.mig import MigGrid  # noqa: PLC0415 - only here
+            from rightslice.edge.huggingface.catalog import ModelEntry  # noqa: PLC0415 - only here
+
+            boards = tuple[Gpu, ...] | tuple[MigGrid, ...] | tuple[InstanceType, ...]
+            return boards | tuple[ModelEntry, ...] | tuple[EngineRelease, ...]
         case Subject.FLEET | Subject.PRICES:
             raise AssertionError(subject)
         case _:

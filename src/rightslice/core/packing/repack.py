@@ -100,20 +100,34 @@ def repack(state: LiveState, limits: RepackLimits | None = None) -> RepackPlan |
         UnavailableError: when the solver found nothing in the time allowed.
     """
     limits = limits or RepackLimits()
+    plan = best_moves(state, limits)
+    if not isinstance(plan, RepackPlan):
+        return plan or _not_worth_it(state, limits)
+    return plan
+
+
+def best_moves(state: LiveState, limits: RepackLimits) -> RepackPlan | NoRepack | None:
+    """Return as `repack` does, but None without a number where no moves are worth it.
+
+    For controllers that ask often: the number costs a second solve.
+
+    Raises:
+        InputError: when the state cannot exist, naming the node, the GPU and the slot.
+        UnavailableError: when the solver found nothing in the time allowed.
+    """
     check_state(state)
     table = _table(state, {})
-    used, fewest = cards_in_use(state), _fewest(state, table, {})
-    sums = _Sums(used=used, fewest=fewest)
-    if used == fewest:
+    sums = _Sums(used=cards_in_use(state), fewest=_fewest(state, table, {}))
+    if sums.used == sums.fewest:
         return NoRepack(
-            reason=f"{used} GPUs are in use and no packing of these slices uses fewer",
-            cards_before=used,
-            cards_fewest=fewest,
+            reason=f"{sums.used} GPUs are in use and no packing of these slices uses fewer",
+            cards_before=sums.used,
+            cards_fewest=sums.fewest,
         )
     model = RepackModel(table=table, cards=_kinds(state, table))
     found = _solve(model, sums, limits)
-    if found is None or found.cards_used >= used:
-        return _not_worth_it(model, sums, limits)
+    if found is None or found.cards_used >= sums.used:
+        return None
     return _planned(state, table, sums, found, {})
 
 
@@ -173,7 +187,10 @@ def _solve(model: RepackModel, sums: _Sums, limits: RepackLimits) -> Rearrangeme
     return found or model.fewest_within(model.every_weight, time_limit_seconds=seconds)
 
 
-def _not_worth_it(model: RepackModel, sums: _Sums, limits: RepackLimits) -> NoRepack:
+def _not_worth_it(state: LiveState, limits: RepackLimits) -> NoRepack:
+    table = _table(state, {})
+    sums = _Sums(used=cards_in_use(state), fewest=_fewest(state, table, {}))
+    model = RepackModel(table=table, cards=_kinds(state, table))
     aim = Aim(cards_at_most=sums.used - 1, cards_at_least=sums.fewest)
     one = model.solve(aim, time_limit_seconds=limits.time_limit_seconds)
     if one is None:

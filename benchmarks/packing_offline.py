@@ -1,0 +1,137 @@
+"""Offline packing: every mix proven optimal by a certificate, how fast, and what choice is worth.
+
+Usage: packing_offline.py [--lists COUNT] [--sizes N,N,...]
+
+Prints, for COUNT random lists (six mixes in turn, sizes in turn), how many optima are proven by
+the solver-free check of their certificates, and the time of one plan with its bind list. Then
+what asking "so many g by the memory's name" costs beside any acceptable profile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from rightslice.core.catalog.mig import MigGrid, ProfileName
+from rightslice.core.packing.certificate import check_certificate
+from rightslice.core.packing.offline import Packing, pack
+from rightslice.edge.catalog_files import Catalog
+
+GPU = "H100-80GB"
+PROFILES = tuple(
+    ProfileName(name) for name in ("1g.10gb", "1g.20gb", "2g.20gb", "3g.40gb", "4g.40gb", "7g.80gb")
+)
+MIXES: Mapping[str, tuple[float, ...]] = {
+    "uniform5": (1, 0, 1, 1, 1, 1),
+    "uniform6": (1, 1, 1, 1, 1, 1),
+    "small": (5, 3, 3, 1, 0.5, 0.1),
+    "large": (0.5, 0.5, 1, 3, 3, 2),
+    "bimodal": (6, 0, 0, 2, 2, 0),
+    "mid": (0, 2, 3, 3, 1, 0),
+}
+GB_PER_G = 10
+"""The habit: a server of so many gigabytes asks for a g each ten (1g.10gb, 2g.20gb, 4g.40gb)."""
+SMALLEST_GB = (5.0, 10.0, 15.0)
+"""Memory needs are drawn log-uniformly from these up to LARGEST_GB."""
+LARGEST_GB = 40.0
+"""Half a card: larger servers take a whole one either way."""
+SMS_PER_GB = (0.2, 1.5)
+"""And the multiprocessors that each gigabyte wants, uniformly; the card's own are 1.65."""
+
+
+def drawn(rng: np.random.Generator, mix: str, size: int) -> dict[ProfileName, int]:
+    """Return *size* slices of one mix."""
+    weights = np.array(MIXES[mix])
+    counts = rng.multinomial(size, weights / weights.sum()).tolist()
+    return {name: count for name, count in zip(PROFILES, counts, strict=True) if count}
+
+
+def packed(grid: MigGrid, wanted: Mapping[ProfileName, int]) -> tuple[Packing, float]:
+    """Return the packing and the seconds it took, the place of every slice included."""
+    start = time.perf_counter()
+    answer = pack(grid, wanted)
+    seconds = time.perf_counter() - start
+    assert isinstance(answer, Packing)
+    return answer, seconds
+
+
+def prove(grid: MigGrid, lists: int, sizes: Sequence[int]) -> None:
+    """Print the proofs and times of *lists* random lists."""
+    rng = np.random.default_rng(1)
+    proven = certified = 0
+    seconds: dict[int, list[float]] = {size: [] for size in sizes}
+    packed(grid, {PROFILES[0]: 1})
+    for index in range(lists):
+        size = sizes[index // len(MIXES) % len(sizes)]
+        wanted = drawn(rng, list(MIXES)[index % len(MIXES)], size)
+        answer, took = packed(grid, wanted)
+        seconds[size].append(took)
+        placed = Counter(p.profile for card in answer.cards for p in card.layout)
+        assert all(placed[name] >= count for name, count in wanted.items())
+        proven += answer.is_proven
+        certified += check_certificate(grid, wanted, answer.certificate) == answer.gpus_used
+    print(f"{proven} of {lists} proven, {certified} of them by the certificate alone")
+    for size, times in seconds.items():
+        if times:
+            middle, most = 1e3 * float(np.median(times)), 1e3 * max(times)
+            print(f"{size:8,} slices with bind list: median {middle:6.1f} ms, most {most:6.1f} ms")
+
+
+def smallest(grid: MigGrid, gigabytes: float, sms: float) -> ProfileName:
+    """Return the profile of the fewest slots, then multiprocessors, that holds a server."""
+    fitting = [
+        profile
+        for profile in map(grid.profile, PROFILES)
+        if (profile.memory_slots or 0) * GB_PER_G >= gigabytes and (profile.sms or 0) >= sms
+    ]
+    best = min(
+        fitting or [grid.profile(PROFILES[-1])],
+        key=lambda profile: (profile.memory_slots or 0, profile.sms or 0),
+    )
+    return best.name
+
+
+def by_memory_name(gigabytes: float, sms: float, grid: MigGrid) -> ProfileName:
+    """Return what the habit asks for: the first of 1g, 2g, 4g, 7g that suffices."""
+    for name in (PROFILES[0], PROFILES[2], PROFILES[4], PROFILES[5]):
+        profile = grid.profile(name)
+        if profile.compute_slices * GB_PER_G >= gigabytes and (profile.sms or 0) >= sms:
+            return name
+    return PROFILES[-1]
+
+
+def compare_choices(grid: MigGrid, size: int, smallest_gb: float) -> None:
+    """Print the GPUs of both ways to ask, for *size* servers of random needs."""
+    rng = np.random.default_rng(2)
+    low, high = np.log([smallest_gb, LARGEST_GB]).tolist()
+    needs = np.exp(rng.uniform(low, high, size)).tolist()
+    ratios = rng.uniform(SMS_PER_GB[0], SMS_PER_GB[1], size).tolist()
+    asked = Counter(by_memory_name(g, g * r, grid) for g, r in zip(needs, ratios, strict=True))
+    chosen = Counter(smallest(grid, g, g * r) for g, r in zip(needs, ratios, strict=True))
+    habit, ours = packed(grid, asked)[0].gpus_used, packed(grid, chosen)[0].gpus_used
+    print(
+        f"{size:,} servers of {smallest_gb:g} to {LARGEST_GB:g} GB: {habit} GPUs asked by"
+        f" memory name, {ours} by smallest acceptable profile ({1 - ours / habit:.0%} fewer)"
+    )
+
+
+def main() -> int:
+    """Print proofs, times and the worth of choice."""
+    parser = argparse.ArgumentParser(description="Offline packing, proven.")
+    parser.add_argument("--lists", type=int, default=90)
+    parser.add_argument("--sizes", default="100,1000,10000,100000")
+    options = parser.parse_args()
+    grid = Catalog().gpu(GPU).mig
+    assert grid is not None
+    prove(grid, options.lists, [int(size) for size in options.sizes.split(",")])
+    for smallest_gb in SMALLEST_GB:
+        compare_choices(grid, 1000, smallest_gb)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

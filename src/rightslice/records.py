@@ -8,17 +8,20 @@ date ISO text; what is infinite or unknown becomes null.
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import datetime as dt
 import inspect
 import math
+import textwrap
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
-from functools import cache
+from functools import cache, cached_property
+from itertools import pairwise
 from typing import Any
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
@@ -107,8 +110,11 @@ def _object(cls: type, definitions: dict[str, Json]) -> dict[str, Json]:
     definitions[name] = None  # holds the place while members that refer back are described
     properties: dict[str, Json] = {"kind": {"const": name}}
     hints = typing.get_type_hints(cls)
+    notes = _notes(cls)
     for shown in _shown(cls):
-        properties[shown] = _nullable_number(_schema(_hint(cls, shown, hints), definitions))
+        described = _nullable_number(_schema(_hint(cls, shown, hints), definitions))
+        note: dict[str, Json] = {"description": notes[shown]} if shown in notes else {}
+        properties[shown] = {**described, **note}
     definitions[name] = {
         "type": "object",
         "description": (inspect.getdoc(cls) or "").split("\n\n")[0].replace("\n", " "),
@@ -117,6 +123,25 @@ def _object(cls: type, definitions: dict[str, Json]) -> dict[str, Json]:
         "additionalProperties": False,
     }
     return reference
+
+
+def _notes(cls: type) -> dict[str, str]:
+    """Return what the source says of each field (the string after it) and of each property."""
+    notes: dict[str, str] = {}
+    for owner in reversed(cls.__mro__[:-1]):
+        body = ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0]
+        assert isinstance(body, ast.ClassDef)
+        for node, after in pairwise(body.body):
+            if isinstance(node, ast.AnnAssign) and isinstance(after, ast.Expr):
+                notes[ast.unparse(node.target)] = _one_line(ast.literal_eval(after.value))
+        for name, member in vars(owner).items():
+            if isinstance(member, property | cached_property) and member.__doc__:
+                notes[name] = _one_line(member.__doc__)
+    return notes
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _nullable_number(schema: dict[str, Json]) -> dict[str, Json]:

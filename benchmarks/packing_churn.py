@@ -58,6 +58,9 @@ SIGMA = 1.5
 """Of the lognormal lives: the median is a third of the mean."""
 DIAL_BASE, DIAL_PER_MOVE = 2.01, 0.25
 """Moves that a GPU is worth with an empty budget, and more for each move unspent."""
+MOST_UNSPENT, EARNED = 0.2, 0.95
+"""The unspent budget is capped at that of a fifth of a mean life, and a twentieth is not earned:
+so no count over four mean lives exceeds the rate, whatever was unspent at its start."""
 
 
 @dataclass(frozen=True)
@@ -279,7 +282,7 @@ def simulate(
 ) -> Result:
     """Return the time-mean of cards over the time-mean of the optimum after the warm-up."""
     fleet = Fleet(grid, POLICIES[policy])
-    budget = Budget(run.moves_per_arrival, run.moves_per_arrival * run.n / 3)
+    budget = Budget(EARNED * run.moves_per_arrival, MOST_UNSPENT * run.moves_per_arrival * run.n)
     every = max(run.n // 20, 1)
     arrivals = moves = 0
     held = needed = 0.0
@@ -329,7 +332,7 @@ def accepted(run: Run, grid: MigGrid, policy: str, cards: int) -> dict[ProfileNa
     """Return the share of arrivals of each profile that found room on *cards* cards."""
     fleet = Fleet(grid, POLICIES[policy], fixed_cards=cards)
     asked, placed = Counter[ProfileName](), Counter[ProfileName]()
-    budget = Budget(run.moves_per_arrival, run.moves_per_arrival * run.n / 3)
+    budget = Budget(EARNED * run.moves_per_arrival, MOST_UNSPENT * run.moves_per_arrival * run.n)
     for event in events(run.seed, run.n, run.mix, run.lives):
         if event.profile is None:
             if event.pod in fleet.seats:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rightslice.core.catalog.mig import MigGrid, Placement
-from rightslice.core.packing.cards import CardTable, Content
+from rightslice.core.packing.cards import CardTable, Content, card_table
 from rightslice.core.packing.geometry import Spot, check_known, conflict, spot_at
 from rightslice.errors import FieldError, InputError
 
@@ -120,6 +120,12 @@ def _where(card: LiveCard) -> str:
 
 def _holder(each: LiveSlice) -> str:
     return "no pod" if each.pod is None else f"pod {each.pod.name}"
+
+
+def table_of(state: LiveState) -> CardTable:
+    """Return the table of the profiles that *state* holds."""
+    names = {each.placement.profile for card in state.cards for each in card.slices}
+    return card_table(state.grid, frozenset(names))
 
 
 def held_content(table: CardTable, card: LiveCard) -> Content:

@@ -36,6 +36,7 @@ VERBS: Final = {
     "predict": "TPOT, TTFT, tokens a second and the knee of one server.",
     "size": "Memory of one server, term by term, and whether it fits.",
     "pack": "The fewest GPUs that hold a list of MIG slices, proven.",
+    "repack": "Fewer GPUs for the slices that run, in proven fewest moves.",
     "catalog": "The facts: GPUs, MIG profiles, models, releases, instances.",
     "schema": "JSON Schema of the files read and of every answer.",
 }

@@ -1,0 +1,128 @@
+"""`rightslice repack`: fewer cards for what runs, or room for what waits, with the fewest moves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rightslice.core.packing.live import LiveState, table_of
+from rightslice.core.packing.repack import NoRepack, RepackLimits, RepackPlan, make_room, repack
+from rightslice.core.packing.steps import Step, StepKind, apply_steps
+from rightslice.edge.catalog_files import Catalog
+from rightslice.edge.state_file import read_state
+from rightslice.entry.cli.console import Exit
+from rightslice.entry.cli.layouts import draw_card, draw_ruler, slot_width
+from rightslice.entry.cli.pack import parse_slices
+
+_MOST_DRAWN = 24
+"""Longest picture, in cards."""
+
+StateArgument = Annotated[
+    Path, typer.Argument(metavar="STATE", help="YAML file: cards, slices, pods.")
+]
+BudgetOption = Annotated[
+    float | None, typer.Option("--moves-budget", min=0, metavar="N", help="Weighted moves in all.")
+]
+DialOption = Annotated[
+    float | None,
+    typer.Option("--moves-per-gpu", min=0, metavar="N", help="Weighted moves that a GPU is worth."),
+]
+RoomOption = Annotated[
+    list[str],
+    typer.Option(
+        "--room", metavar="PROFILE=COUNT", help="Make room for these instead of saving GPUs."
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the command line."""
+    app.command("repack")(repack_command)
+
+
+def repack_command(
+    state: StateArgument,
+    *,
+    moves_budget: BudgetOption = None,
+    moves_per_gpu: DialOption = None,
+    room: RoomOption = [],  # noqa: B006 - typer reads the default and never changes it
+) -> int:
+    """Fewer GPUs for the slices that run, with the fewest moves: steps in order, proven.
+
+    Example: rightslice repack state.yaml --moves-per-gpu 3
+    """
+    live = read_state(state, Catalog())
+    limits = RepackLimits(moves_budget=moves_budget, moves_per_card=moves_per_gpu)
+    answer = make_room(live, parse_slices(room), limits) if room else repack(live, limits)
+    for line in describe(live, answer):
+        typer.echo(line)
+    return Exit.DONE if isinstance(answer, RepackPlan) else Exit.NO
+
+
+def describe(state: LiveState, answer: RepackPlan | NoRepack) -> list[str]:
+    """Return the answer as lines of text."""
+    if isinstance(answer, NoRepack):
+        return [f"No repack: {answer.reason}.", _fewest(answer)]
+    after = apply_steps(table_of(state), state, answer.steps)
+    head = (
+        f"{answer.cards_before} GPUs become {answer.cards_after} with {len(answer.moves)} moves"
+        f" of weight {answer.weight:g}"
+    )
+    lines = [head, "", *_picture("before", state), *_picture("after", after)]
+    lines += [f"{number:4}. {_step(step)}" for number, step in enumerate(answer.steps, 1)]
+    for card, places in answer.room.items():
+        spots = ", ".join(f"{place.profile} at slot {place.start}" for place in places)
+        lines.append(f"Room on {card}: {spots}")
+    return [*lines, "", *_proof(answer)]
+
+
+def _proof(plan: RepackPlan) -> list[str]:
+    proof = (
+        "Proven: no plan to as few GPUs moves less."
+        if plan.is_proven
+        else f"Not proven: moves of weight {plan.weight_bound:g} at least are needed."
+    )
+    said = [proof, _fewest(plan), "Every state between two steps can exist; stop after any."]
+    if plan.stops:
+        said.append(f"{plan.stops} pods are down for a moment, as their floors allow.")
+    if plan.detours:
+        said.append(f"{plan.detours} more moves are detours, which the proof does not count.")
+    return said
+
+
+def _fewest(answer: RepackPlan | NoRepack) -> str:
+    return f"Fewest GPUs with every pod moved: {answer.cards_fewest} (now {answer.cards_before})."
+
+
+def _picture(title: str, state: LiveState) -> list[str]:
+    cards = [(card, [each.placement for each in card.slices]) for card in state.cards]
+    drawn = cards[:_MOST_DRAWN]
+    labels = [
+        {each.placement: each.pod.name for each in card.slices if each.pod} for card, _ in drawn
+    ]
+    named = [
+        [(place, label.get(place, str(place.profile))) for place in places]
+        for (_, places), label in zip(drawn, labels, strict=True)
+    ]
+    width = slot_width(state.grid, named)
+    column = max([len(title), *(len(card.name) for card, _ in drawn)]) + 2
+    lines = [title.ljust(column) + draw_ruler(state.grid, width)]
+    for (card, places), label in zip(drawn, labels, strict=True):
+        lines.append(card.name.ljust(column) + draw_card(state.grid, places, label, width))
+    if len(cards) > len(drawn):
+        lines.append(f"... and {len(cards) - len(drawn)} more GPUs")
+    return [*lines, ""]
+
+
+def _step(step: Step) -> str:
+    place = f"{step.placement.profile} at slot {step.placement.start} of {step.card}"
+    pod = "" if step.pod is None else step.pod.name
+    if step.kind is StepKind.MOVE:
+        assert step.from_placement is not None
+        return f"move    {pod} from {step.from_card} slot {step.from_placement.start} to {place}"
+    if step.kind in (StepKind.STOP, StepKind.START):
+        where = "out of" if step.kind is StepKind.STOP else "in"
+        return f"{step.kind.value:7} {pod} {where} {place}"
+    return f"{step.kind.value:7} {place}"

@@ -1,0 +1,64 @@
+"""The repack verb draws before and after, and lists steps that can be stopped anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+
+from rightslice.entry.cli import repack
+
+Run = Callable[..., tuple[object, str]]
+
+TWO_CARDS = """
+gpu: A100-40GB
+cards:
+- name: g0
+  slices: [{profile: 2g.10gb, start: 0, pod: a}]
+- name: g1
+  slices: [{profile: 1g.5gb, start: 6, pod: b}]
+"""
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Return a function from a state and options to (exit code, output)."""
+    app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+    repack.register(app)
+    app.callback()(lambda: None)
+    command = typer.main.get_command(app)
+    path = tmp_path / "state.yaml"
+
+    def call(state: str, *options: str) -> tuple[object, str]:
+        path.write_text(state, encoding="utf-8")
+        code = command.main(args=["repack", str(path), *options], standalone_mode=False)
+        return code, capsys.readouterr().out
+
+    return call
+
+
+def test_steps_are_listed_with_their_proof(run: Run) -> None:
+    """One pod moves, its old slice is destroyed, and one GPU is left."""
+    code, text = run(TWO_CARDS)
+    assert code == 0
+    assert text.startswith("2 GPUs become 1 with 1 moves of weight 1\n")
+    assert "   1. create " in text
+    assert "   2. move    " in text
+    assert "   3. destroy " in text
+    assert "Proven: no plan to as few GPUs moves less.\n" in text
+
+
+def test_not_worth_it_is_an_answer_with_its_number(run: Run) -> None:
+    """A GPU that costs more moves than allowed is left, with exit code 4."""
+    code, text = run(TWO_CARDS, "--moves-per-gpu", "0.5")
+    assert code == 4
+    assert "freeing one GPU takes moves of weight 1; 0.5 allowed for each GPU" in text
+
+
+def test_room_is_made_for_a_large_slice(run: Run) -> None:
+    """7g finds a card after one move, and the place is named."""
+    code, text = run(TWO_CARDS, "--room", "7g.40gb=1")
+    assert code == 0
+    assert "7g.40gb at slot 0" in text

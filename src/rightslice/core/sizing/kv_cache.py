@@ -3,13 +3,14 @@
 A layer's page holds one block of tokens. Layers of one kind form a bucket; several buckets
 (sliding windows, chunked attention, state spaces beside full attention) are cut into groups of
 equal length that share one pool of blocks, so that every block is as large as the longest group's
-pages. Read in ``vllm/v1/core/kv_cache_utils.py`` and ``v1/kv_cache_interface.py`` (0.8 to 0.33).
+pages. Read in ``vllm/v1/core/kv_cache_utils.py`` and ``v1/kv_cache_interface.py`` (0.8 to 0.33);
+compared with that code, 0.11 to 0.24, by ``make test-oracle``.
 Known gaps: cross-attention caches, packed mixed page sizes of 0.33.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from typing import Final
@@ -23,6 +24,7 @@ from rightslice.core.catalog.model import (
     Model,
     StateSpace,
 )
+from rightslice.core.sizing.coefficients import release_number
 from rightslice.core.sizing.parameters import layers_per_stage, stages_of
 from rightslice.core.sizing.result import EffectiveFlags, Sizing
 
@@ -36,8 +38,13 @@ _SHORTEST_OVER: Final = {
 _INDEX_BLOCK: Final = 128
 _INDEX_SCALE_BYTES: Final = 4
 """The sparse indexer keeps one 8-bit value and, per 128 values, a 4-byte scale."""
+_NEEDS_OF_LAYERS_UNTIL: Final = (0, 14)
+_NEEDS_OF_FIRST_GROUP_UNTIL: Final = (0, 19)
+"""kv_cache_utils.py, check_enough_kv_cache_memory and _max_memory_usage_bytes_from_groups: read in
+the wheels 0.10.2 to 0.14.1 and 0.16.0 to 0.20.0."""
 _STATE_BLOCKS_ALIGNED: Final = 2
-"""State blocks a sequence when prefix caching aligns states to blocks (mamba_cache_mode=align)."""
+"""State blocks a sequence when prefix caching aligns states to blocks (mamba_cache_mode=align, from
+0.14 on)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,8 @@ class KvLayout:
     """Bytes that one more token of context takes in the long run."""
     batched_tokens: int
     state_blocks: int
+    needs: str = "groups"
+    """How the release counts what one request needs: ``layers``, ``first group`` or ``groups``."""
 
     def blocks(self, pool_bytes: int) -> int:
         """Return how many blocks a pool of *pool_bytes* has."""
@@ -84,6 +93,27 @@ class KvLayout:
     def bytes_of(self, tokens: int) -> int:
         """Return the pool bytes that one sequence of *tokens* needs."""
         return self.blocks_of(tokens) * self.block_bytes
+
+    def needed(self, tokens: int) -> int:
+        """Return the bytes that the release's own check asks for one sequence of *tokens*.
+
+        Until 0.13 without the padding of shorter groups, and from 0.14 to 0.18 of the first group
+        only: such a release starts with a pool that cannot hold the sequence.
+        """
+        if self.needs == "groups" or not self.groups:
+            return self.bytes_of(tokens)
+        if self.needs == "first group":
+            return self._group_blocks(self.groups[0], tokens) * self.block_bytes
+        if len(self.groups) == 1:
+            return self.bytes_of(tokens)
+        page = self.block_bytes // max(group.layers for group in self.groups)
+        base = min(group.block_tokens for group in self.groups)
+        total = 0
+        for group in self.groups:
+            own, size = replace(group, block_tokens=base), group.page.size_bytes * base
+            each = page if group.page.kind == "state" else size
+            total += group.layers * self._group_blocks(own, tokens) * each
+        return total
 
     def _group_blocks(self, group: KvGroup, tokens: int) -> int:
         kind, block = group.page.kind, group.block_tokens
@@ -108,6 +138,7 @@ class _Rules:
     grouping: str
     batched_tokens: int
     state_blocks: int
+    needs: str
 
 
 def kv_value_bytes(flags: EffectiveFlags) -> int:
@@ -128,9 +159,23 @@ def kv_layout(
         block_tokens=flags.block_size,
         grouping=engine.hybrid_groups,
         batched_tokens=flags.max_num_batched_tokens,
-        state_blocks=_STATE_BLOCKS_ALIGNED if flags.prefix_caching else 1,
+        state_blocks=_state_blocks(flags, engine),
+        needs=_needs(engine.version),
     )
     return _layouts(model, rules)[stage]
+
+
+def _state_blocks(flags: EffectiveFlags, engine: EngineRelease) -> int:
+    aligned = flags.prefix_caching and _needs(engine.version) != "layers"
+    return _STATE_BLOCKS_ALIGNED if aligned else 1
+
+
+@lru_cache(maxsize=256)
+def _needs(version: str) -> str:
+    number = release_number(version)
+    if number < _NEEDS_OF_LAYERS_UNTIL:
+        return "layers"
+    return "first group" if number < _NEEDS_OF_FIRST_GROUP_UNTIL else "groups"
 
 
 def bytes_per_token(model: Model, flags: EffectiveFlags, engine: EngineRelease) -> int:
@@ -196,7 +241,9 @@ def _layout(layers: tuple[Layer, ...], rules: _Rules) -> KvLayout:
         )
     else:
         groups, each = _hybrid_groups(buckets, rules)
-    return KvLayout(groups, each, token_bytes, rules.batched_tokens, rules.state_blocks)
+    return KvLayout(
+        groups, each, token_bytes, rules.batched_tokens, rules.state_blocks, rules.needs
+    )
 
 
 def _uniform(buckets: dict[PageKind, int]) -> bool:

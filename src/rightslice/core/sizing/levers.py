@@ -200,7 +200,7 @@ def _fixed_pool(sizing: Sizing) -> Iterator[Lever]:
         return
     layout = kv_layout(sizing.model, sizing.flags, sizing.engine)
     start = min(now - _POOL_STEP, sizing.device.memory_bytes)
-    values = range(start, layout.bytes_of(sizing.flags.max_model_len) - 1, -_POOL_STEP)
+    values = range(start, layout.needed(sizing.flags.max_model_len) - 1, -_POOL_STEP)
     yield Lever(
         flag="kv-cache-memory-bytes",
         rank=2,

@@ -187,7 +187,7 @@ def _cache(startup: Startup, budget: Budget, layout: KvLayout) -> Iterator[_Chec
             " `gpu_memory_utilization` when initializing the engine."
         ),
     )
-    needed = layout.bytes_of(length)
+    needed = layout.needed(length)
     yield _Check(
         Phase.CACHE,
         pool.expected - needed,
@@ -297,7 +297,7 @@ def _too_long_error(startup: Startup, pool: int, layout: KvLayout) -> str:
     )
     return (
         f"ValueError: To serve at least one request with the {'models' if old else 'model'}'s max"
-        f" seq len ({length}), ({layout.bytes_of(length) / GIB:.2f} GiB KV cache is needed, which"
+        f" seq len ({length}), ({layout.needed(length) / GIB:.2f} GiB KV cache is needed, which"
         f" is larger than the available KV cache memory ({pool / GIB:.2f} GiB). {hint}Try"
         " increasing `gpu_memory_utilization` or decreasing `max_model_len` when initializing the"
         " engine."
@@ -309,12 +309,12 @@ def longest_request(layout: KvLayout, pool_bytes: int, limit: int) -> int:
 
     A binary search, as vLLM's own ``estimate_max_model_len``; 0 when not even one token fits.
     """
-    if layout.bytes_of(1) > pool_bytes:
+    if layout.needed(1) > pool_bytes:
         return 0
     low, high = 1, limit
     while low < high:
         middle = (low + high + 1) // 2
-        if layout.bytes_of(middle) <= pool_bytes:
+        if layout.needed(middle) <= pool_bytes:
             low = middle
         else:
             high = middle - 1

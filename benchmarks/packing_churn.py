@@ -6,7 +6,7 @@ Usage: packing_churn.py [--n N] [--mix MIX|all] [--seed S] [--seeds COUNT]
 
 N slices live on average (Poisson arrivals, mean life 1); counting starts after three mean lives
 and lasts four. The pool is elastic: a card is opened when no card in use has room, and given back
-when it is empty. Ours places by least loss of capability and, every N/20 events, solves for the
+when it is empty. Ours places by least loss of capability and, every N/10 events, solves for the
 best moves that the budget still allows; the more of it is unspent, the more a GPU is worth.
 With --fixed the fleet has a fixed number of cards and slices without room are turned away.
 
@@ -283,7 +283,7 @@ def simulate(
     """Return the time-mean of cards over the time-mean of the optimum after the warm-up."""
     fleet = Fleet(grid, POLICIES[policy])
     budget = Budget(EARNED * run.moves_per_arrival, MOST_UNSPENT * run.moves_per_arrival * run.n)
-    every = max(run.n // 20, 1)
+    every = max(run.n // 10, 1)
     arrivals = moves = 0
     held = needed = 0.0
     story = events(run.seed, run.n, run.mix, run.lives)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tools.docs.transcript import output_of
 
-VERBS = ("catalog", "size", "predict", "fit", "pack", "repack", "plan", "schema")
+VERBS = ("catalog", "size", "predict", "calibrate", "fit", "pack", "repack", "plan", "schema")
 SUBJECTS = ("gpus", "mig", "models", "engines", "instances")
 
 

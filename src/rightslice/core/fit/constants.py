@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rightslice.core.catalog.engine import EngineRelease
+from rightslice.core.catalog.model import Model
+from rightslice.core.perf.calibration import Calibration, nearest
 from rightslice.core.perf.result import PerfConstants
 from rightslice.core.sizing.coefficients import MemoryCoefficients
 
@@ -16,7 +18,17 @@ class FittedConstants:
 
     memory: MemoryCoefficients
     perf: Mapping[str, PerfConstants]
+    calibrations: tuple[Calibration, ...] = ()
+    """Measured by the user: they come before the era's constants for the models they name."""
 
     def era(self, engine: EngineRelease) -> PerfConstants:
         """Return the step-time constants of *engine*'s age."""
         return self.perf[engine.era]
+
+    def of(self, engine: EngineRelease, model: Model, gpu: str) -> PerfConstants:
+        """Return the step-time constants of *model* on *gpu*: calibrated, or the era's."""
+        if self.calibrations:
+            measured = nearest(self.calibrations, model, engine.era, gpu)
+            if measured is not None:
+                return measured
+        return self.era(engine)

@@ -15,7 +15,7 @@ from rightslice.core.fit.result import Candidate, Constraint, Holds, Offer, Refu
 from rightslice.core.perf.capacity import capacity_at
 from rightslice.core.perf.predict import largest_load, predict
 from rightslice.core.perf.queueing import STABLE_UTILIZATION
-from rightslice.core.perf.result import Prediction
+from rightslice.core.perf.result import PerfConstants, Prediction
 from rightslice.core.sizing.memory import size
 from rightslice.core.sizing.result import Fits, Phase, Sizing, TooBig
 from rightslice.units import (
@@ -95,12 +95,18 @@ class Trial:
             coefficients=self.constants.memory,
         )
 
+    @cached_property
+    def perf(self) -> PerfConstants:
+        """Step-time constants: of the user's own measurements, or of the engine's age."""
+        question = self.question
+        return self.constants.of(question.engine, question.model, self.offer.device.gpu_name)
+
     def prediction(self, replicas: int) -> Prediction:
         """Return one replica's latencies under its part of the load."""
         return predict(
             self.sizing,
             share_of(self.question.traffic, replicas),
-            constants=self.constants.era(self.question.engine),
+            constants=self.perf,
         )
 
     def largest(self) -> float:
@@ -109,7 +115,7 @@ class Trial:
             self.sizing,
             self.question.traffic,
             self.question.slo,
-            constants=self.constants.era(self.question.engine),
+            constants=self.perf,
             confidence=self.question.confidence,
         )
 

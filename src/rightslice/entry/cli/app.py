@@ -34,6 +34,7 @@ VERBS: Final = {
     "plan": "A fleet file in; offers, replicas, flags, slots and bill out.",
     "fit": "The cheapest offer that holds a load, and why no other one.",
     "predict": "TPOT, TTFT, tokens a second and the knee of one server.",
+    "calibrate": "Constants from points that you measured; which to measure.",
     "size": "Memory of one server, term by term, and whether it fits.",
     "pack": "The fewest GPUs that hold a list of MIG slices, proven.",
     "repack": "Fewer GPUs for the slices that run, in proven fewest moves.",

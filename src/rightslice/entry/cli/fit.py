@@ -12,11 +12,12 @@ from rightslice.core.catalog.question import Isolation, Question
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.fit.fit import fit as fit_offers
 from rightslice.edge.catalog_files import Catalog
-from rightslice.edge.constants import fitted_constants
+from rightslice.edge.constants import constants_with
 from rightslice.edge.prices_file import read_prices
 from rightslice.entry.cli.console import Exit, Output, print_json
 from rightslice.entry.cli.offers import read_offers
 from rightslice.entry.cli.options import (
+    CalibrationsOption,
     ConcurrencyOption,
     EngineVersionOption,
     InputOption,
@@ -92,6 +93,7 @@ def fit(  # noqa: PLR0913 - one parameter an option
     prefix_hit: PrefixHitOption = None,
     prices: PricesOption = None,
     engine_version: EngineVersionOption = None,
+    calibrations: CalibrationsOption = None,
     show_all: AllOption = False,
     server: ServerConfig,
 ) -> int:
@@ -116,7 +118,9 @@ def fit(  # noqa: PLR0913 - one parameter an option
         confidence=check_confidence(DEFAULT_CONFIDENCE if confidence is None else confidence),
     )
     own = {} if prices is None else read_prices(prices)
-    answer = fit_offers(question, read_offers(offers, catalog, own), constants=fitted_constants())
+    answer = fit_offers(
+        question, read_offers(offers, catalog, own), constants=constants_with(calibrations)
+    )
     if form is Output.JSON:
         print_json(answer)
     else:

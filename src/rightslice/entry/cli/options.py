@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
 import typer
@@ -84,6 +85,14 @@ GpuMemoryOption = Annotated[
 EngineVersionOption = Annotated[
     str | None,
     typer.Option("--engine-version", metavar="V", help="vLLM release; the newest known if absent."),
+]
+
+
+CalibrationsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--calibrations", metavar="DIR", help="Folder of what `calibrate --out` wrote: they count."
+    ),
 ]
 
 

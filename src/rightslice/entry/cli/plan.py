@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from rightslice.core.catalog.traffic import ClosedLoop
+from rightslice.core.fit.constants import FittedConstants
 from rightslice.core.perf.predict import curve
 from rightslice.core.perf.result import Curve
 from rightslice.core.plan.plan import plan as plan_fleet
 from rightslice.core.plan.result import Plan
 from rightslice.edge.catalog_files import Catalog
-from rightslice.edge.constants import fitted_constants
+from rightslice.edge.constants import constants_with
 from rightslice.edge.fleet_file import read_fleet
 from rightslice.edge.plan_files import write_plan
 from rightslice.edge.prices_file import read_prices
 from rightslice.edge.text_files import check_target, write_text
 from rightslice.entry.cli.console import Exit, Output, OutputOption, print_json, warn, working
+from rightslice.entry.cli.options import CalibrationsOption
 
 FleetArgument = Annotated[
     Path, typer.Argument(metavar="FLEET.yaml", help="The fleet file (kind: Fleet).")
@@ -69,6 +72,7 @@ def plan(  # noqa: PLR0913 - one parameter an option
     why: WhyOption = False,
     time_limit: TimeOption = 3.0,
     day: DayOption = None,
+    calibrations: CalibrationsOption = None,
     output: OutputOption = Output.TABLE,
 ) -> int:
     """Offer, replicas, flags, place and price for every workload of a fleet, with the reasons.
@@ -76,16 +80,18 @@ def plan(  # noqa: PLR0913 - one parameter an option
     Example: rightslice plan examples/gpu-as-a-service/fleet.yaml --write out/manifests
     """
     own = {} if prices is None else read_prices(prices)
+    constants = constants_with(calibrations)
     described = read_fleet(fleet, catalog=Catalog(), own_prices=own)
     today = (day or dt.datetime.now(tz=dt.UTC)).date()
     with working(f"fitting {len(described.workloads)} workloads"):
         answer = plan_fleet(
             described,
-            constants=fitted_constants(),
+            constants=constants,
             today=today,
             time_limit_seconds=time_limit,
         )
-    written = _write(answer, write, report, today)
+    curves = curves_of(answer, constants) if report is not None else {}
+    written = _write(answer, write, report, (curves, today))
     if output is Output.JSON:
         print_json(answer)
     else:
@@ -98,7 +104,10 @@ def plan(  # noqa: PLR0913 - one parameter an option
 
 
 def _write(
-    answer: Plan, folder: Path | None, report: Path | None, today: dt.date
+    answer: Plan,
+    folder: Path | None,
+    report: Path | None,
+    shown: tuple[Mapping[str, Curve], dt.date],
 ) -> tuple[Path, ...]:
     """Write what is asked for; the report is made first, so that its faults leave nothing."""
     page = ""
@@ -106,7 +115,8 @@ def _write(
         from rightslice.entry.report.report import render_report  # noqa: PLC0415 - only for a report
 
         check_target(report)
-        page = render_report(answer, curves=curves_of(answer), generated=today.isoformat())
+        curves, today = shown
+        page = render_report(answer, curves=curves, generated=today.isoformat())
     written: list[Path] = []
     if folder is not None:
         write_plan(answer, folder)
@@ -117,9 +127,8 @@ def _write(
     return tuple(written)
 
 
-def curves_of(answer: Plan) -> dict[str, Curve]:
+def curves_of(answer: Plan, constants: FittedConstants) -> dict[str, Curve]:
     """Return the latency-throughput curve of every workload that runs, on its offer."""
-    constants = fitted_constants()
     found = {}
     for item in answer.workloads:
         placed = item.placed
@@ -137,7 +146,9 @@ def curves_of(answer: Plan) -> dict[str, Curve]:
         found[item.name] = curve(
             placed.candidate.sizing,
             traffic,
-            constants=constants.era(item.workload.engine),
+            constants=constants.of(
+                item.workload.engine, item.workload.model, placed.candidate.offer.device.gpu_name
+            ),
             points=points,
         )
     return found

@@ -14,14 +14,14 @@ from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.share import Exclusive, MigSlice
 from rightslice.core.catalog.traffic import ClosedLoop
 from rightslice.core.perf.predict import outlook
-from rightslice.core.perf.result import Latency, Outlook
+from rightslice.core.perf.result import Latency, Outlook, PerfConstants
 from rightslice.core.sizing.memory import size
 from rightslice.core.sizing.result import TooBig
 from rightslice.edge.catalog_files import Catalog
-from rightslice.edge.memory_coefficients import memory_coefficients
-from rightslice.edge.perf_constants import load_constants
+from rightslice.edge.constants import constants_with
 from rightslice.entry.cli.console import Exit, Output, console, print_json
 from rightslice.entry.cli.options import (
+    CalibrationsOption,
     ConcurrencyOption,
     EngineVersionOption,
     GpuMemoryOption,
@@ -69,6 +69,7 @@ def predict(  # noqa: PLR0913 - one parameter an option
     prefix_hit: PrefixHitOption = None,
     gpu_memory: GpuMemoryOption = None,
     engine_version: EngineVersionOption = None,
+    calibrations: CalibrationsOption = None,
     plot: PlotOption = True,
     server: ServerConfig,
 ) -> int:
@@ -82,20 +83,31 @@ def predict(  # noqa: PLR0913 - one parameter an option
     share = Exclusive() if profile is None else MigSlice(profile=ProfileName(profile))
     device: Device = device_of(catalog.gpu(gpu), share, memory_bytes=gpu_memory)
     engine = catalog.engine(engine_version)
+    constants = constants_with(calibrations)
     sizing = size(
-        catalog.model(model), device, server, engine=engine, coefficients=memory_coefficients()
+        catalog.model(model), device, server, engine=engine, coefficients=constants.memory
     )
+    perf = constants.of(engine, sizing.model, device.gpu_name)
     answer = outlook(
         sizing,
         traffic,
         read_slo(tpot, ttft, percentile),
-        constants=load_constants()[engine.era],
+        constants=perf,
     )
     if form is Output.JSON:
         print_json(answer)
     else:
         _print(answer, plot=plot)
+        if perf.covariance:
+            console().print(f"\nconstants: {perf.source}{_carried(device, perf)}", highlight=False)
     return Exit.DONE if answer.is_held else Exit.NO
+
+
+def _carried(device: Device, perf: PerfConstants) -> str:
+    """Return what a calibration made on another board costs."""
+    if device.gpu_name in perf.fitted_gpus:
+        return ""
+    return f"; not measured on {device.gpu_name}, so bands are wider"
 
 
 def _print(answer: Outlook, *, plot: bool) -> None:

@@ -1,0 +1,89 @@
+"""Calibrations as files: small, versioned JSON, one model and board each."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, Final
+
+from rightslice.core.perf.calibration import Calibration, MeasuredPoint
+from rightslice.core.perf.result import PerfConstants
+from rightslice.edge.text_files import write_text
+from rightslice.errors import FieldError, InputError
+
+_KIND: Final = "Calibration"
+_VERSION: Final = 1
+
+
+def write_calibration(path: Path, calibration: Calibration) -> None:
+    """Write *calibration* to *path*, whole or not at all.
+
+    Raises:
+        InputError: when *path* is a folder.
+        UnavailableError: when it cannot be written.
+    """
+    document = {"kind": _KIND, "version": _VERSION, **asdict(calibration)}
+    write_text(path, json.dumps(document, indent=1) + "\n")
+
+
+def read_calibrations(folder: Path) -> tuple[Calibration, ...]:
+    """Return the calibrations of every ``.json`` file in *folder*, by name.
+
+    Raises:
+        InputError: when *folder* is none, or a file of it is no calibration.
+    """
+    if not folder.is_dir():
+        raise InputError(
+            f"{folder}: is no folder; give the one that holds what `calibrate --out` wrote"
+        )
+    return tuple(read_calibration(path) for path in sorted(folder.glob("*.json")))
+
+
+def read_calibration(path: Path) -> Calibration:
+    """Return the calibration stored in *path*.
+
+    Raises:
+        InputError: when the file cannot be read or is no calibration of this version.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as JSON: {error}") from None
+    if not isinstance(found, dict) or found.get("kind") != _KIND:
+        raise InputError(f"{path}: is no calibration; `rightslice calibrate --out` writes one")
+    if found.get("version") != _VERSION:
+        raise InputError(
+            f"{path}: has version {found.get('version')!r}, this release reads {_VERSION};"
+            " calibrate again from the same points"
+        )
+    try:
+        return _calibration(found)
+    except (KeyError, TypeError, ValueError) as error:
+        raise FieldError(str(path), "", f"not a calibration: {error}") from None
+
+
+def _calibration(found: Mapping[str, Any]) -> Calibration:
+    constants = {**found["constants"]}
+    constants["fitted_gpus"] = tuple(constants["fitted_gpus"])
+    constants["covariance"] = tuple(tuple(map(_finite, row)) for row in constants["covariance"])
+    for field in fields(PerfConstants):
+        if field.type == "float":
+            constants[field.name] = _finite(constants[field.name])
+    return Calibration(
+        model=str(found["model"]),
+        gpu=str(found["gpu"]),
+        engine_version=str(found["engine_version"]),
+        era=str(found["era"]),
+        date=str(found["date"]),
+        points=tuple(MeasuredPoint(**point) for point in found["points"]),
+        constants=PerfConstants(**constants),
+    )
+
+
+def _finite(value: object) -> float:
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{value!r} is not a finite number")
+    return float(value)

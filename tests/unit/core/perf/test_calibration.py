@@ -1,0 +1,65 @@
+"""A calibration serves its model: its own board as measured, others with more doubt."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rightslice.core.catalog.device import device_of
+from rightslice.core.catalog.share import Exclusive
+from rightslice.core.perf.bands import doubt_on
+from rightslice.core.perf.calibration import Calibration, base_of, nearest
+from rightslice.core.perf.result import PerfConstants
+from rightslice.edge.catalog_files import Catalog
+
+CATALOG = Catalog()
+LLAMA = CATALOG.model("meta-llama/Llama-3.1-8B-Instruct")
+H100, H200 = (CATALOG.gpu(name) for name in ("H100-SXM-80GB", "H200-SXM-141GB"))
+
+
+def made(
+    constants: PerfConstants, gpu: str = "H100-SXM-80GB", date: str = "2026-01"
+) -> Calibration:
+    """Return a calibration without its evidence."""
+    return Calibration(
+        model=base_of(LLAMA),
+        gpu=gpu,
+        engine_version="0.33.0",
+        era="2026",
+        date=date,
+        points=(),
+        constants=replace(constants, fitted_gpus=(gpu,), source=date),
+    )
+
+
+def test_only_its_model_and_era_are_served(constants: PerfConstants) -> None:
+    """Another model, or another era of the engine, keeps the shipped constants."""
+    known = (made(constants),)
+    other = CATALOG.model("Qwen/Qwen3-32B")
+    assert nearest(known, LLAMA, "2026", "H100-SXM-80GB") == known[0].constants
+    assert nearest(known, other, "2026", "H100-SXM-80GB") is None
+    assert nearest(known, LLAMA, "2024", "H100-SXM-80GB") is None
+
+
+def test_another_board_is_less_sure(constants: PerfConstants) -> None:
+    """Constants carried to a board that was not measured widen the band there."""
+    known = (made(constants),)
+    here, there = (
+        doubt_on(device_of(gpu, Exclusive()), served).tpot
+        for gpu in (H100, H200)
+        if (served := nearest(known, LLAMA, "2026", gpu.name)) is not None
+    )
+    assert here < there
+
+
+def test_the_own_board_comes_first_then_the_latest(constants: PerfConstants) -> None:
+    """An older calibration of the board beats a newer one of another board."""
+    known = (
+        made(constants, date="2026-01"),
+        made(constants, date="2026-02"),
+        made(constants, "H200-SXM-141GB", "2026-03"),
+    )
+    own = nearest(known, LLAMA, "2026", "H100-SXM-80GB")
+    carried = nearest(known, LLAMA, "2026", "A100-SXM-80GB")
+    assert own is not None
+    assert carried is not None
+    assert (own.source, carried.source) == ("2026-02", "2026-03")

@@ -68,3 +68,12 @@ def nearest(
         return best.constants
     further = math.hypot(best.constants.log_sd_new_gpu, _CARRIED_SD)
     return replace(best.constants, log_sd_new_gpu=further)
+
+
+def evidence(constants: PerfConstants, gpu: str) -> str | None:
+    """Return what measured points stand behind a prediction on *gpu*, in words; None if none."""
+    if not constants.covariance:
+        return None
+    if gpu in constants.fitted_gpus:
+        return constants.source
+    return f"{constants.source}; not measured on {gpu}, so bands are wider"

@@ -11,10 +11,11 @@ from rightslice.core.catalog.estimate import check_confidence
 from rightslice.core.catalog.question import Isolation, Question
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.fit.fit import fit as fit_offers
+from rightslice.core.perf.calibration import evidence
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.constants import constants_with
 from rightslice.edge.prices_file import read_prices
-from rightslice.entry.cli.console import Exit, Output, print_json
+from rightslice.entry.cli.console import Exit, Output, console, print_json
 from rightslice.entry.cli.offers import read_offers
 from rightslice.entry.cli.options import (
     CalibrationsOption,
@@ -118,13 +119,17 @@ def fit(  # noqa: PLR0913 - one parameter an option
         confidence=check_confidence(DEFAULT_CONFIDENCE if confidence is None else confidence),
     )
     own = {} if prices is None else read_prices(prices)
-    answer = fit_offers(
-        question, read_offers(offers, catalog, own), constants=constants_with(calibrations)
-    )
+    constants = constants_with(calibrations)
+    answer = fit_offers(question, read_offers(offers, catalog, own), constants=constants)
     if form is Output.JSON:
         print_json(answer)
     else:
         from rightslice.entry.cli.fit_tables import print_recommendation  # noqa: PLC0415 - rich loads where it is used
 
         print_recommendation(answer, show_all=show_all)
+        if answer.chosen is not None:
+            gpu = answer.chosen.offer.device.gpu_name
+            measured = evidence(constants.of(question.engine, question.model, gpu), gpu)
+            if measured is not None:
+                console().print(f"constants: {measured}", highlight=False)
     return Exit.DONE if answer.chosen is not None else Exit.NO

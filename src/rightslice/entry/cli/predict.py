@@ -13,8 +13,9 @@ from rightslice.core.catalog.mig import ProfileName
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.share import Exclusive, MigSlice
 from rightslice.core.catalog.traffic import ClosedLoop
+from rightslice.core.perf.calibration import evidence
 from rightslice.core.perf.predict import outlook
-from rightslice.core.perf.result import Latency, Outlook, PerfConstants
+from rightslice.core.perf.result import Latency, Outlook
 from rightslice.core.sizing.memory import size
 from rightslice.core.sizing.result import TooBig
 from rightslice.edge.catalog_files import Catalog
@@ -98,16 +99,10 @@ def predict(  # noqa: PLR0913 - one parameter an option
         print_json(answer)
     else:
         _print(answer, plot=plot)
-        if perf.covariance:
-            console().print(f"\nconstants: {perf.source}{_carried(device, perf)}", highlight=False)
+        measured = evidence(perf, device.gpu_name)
+        if measured is not None:
+            console().print(f"\nconstants: {measured}", highlight=False)
     return Exit.DONE if answer.is_held else Exit.NO
-
-
-def _carried(device: Device, perf: PerfConstants) -> str:
-    """Return what a calibration made on another board costs."""
-    if device.gpu_name in perf.fitted_gpus:
-        return ""
-    return f"; not measured on {device.gpu_name}, so bands are wider"
 
 
 def _print(answer: Outlook, *, plot: bool) -> None:

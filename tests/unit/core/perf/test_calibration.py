@@ -7,7 +7,7 @@ from dataclasses import replace
 from rightslice.core.catalog.device import device_of
 from rightslice.core.catalog.share import Exclusive
 from rightslice.core.perf.bands import doubt_on
-from rightslice.core.perf.calibration import Calibration, base_of, nearest
+from rightslice.core.perf.calibration import Calibration, base_of, evidence, nearest
 from rightslice.core.perf.result import PerfConstants
 from rightslice.edge.catalog_files import Catalog
 
@@ -63,3 +63,11 @@ def test_the_own_board_comes_first_then_the_latest(constants: PerfConstants) -> 
     assert own is not None
     assert carried is not None
     assert (own.source, carried.source) == ("2026-02", "2026-03")
+
+
+def test_evidence_names_the_boards_that_were_not_measured(constants: PerfConstants) -> None:
+    """Shipped constants have no measured points to name."""
+    own = replace(made(constants).constants, covariance=((0.0,) * 7,) * 7, source="3 points")
+    assert evidence(constants, "H100-SXM-80GB") is None
+    assert evidence(own, "H100-SXM-80GB") == "3 points"
+    assert "not measured on A100-SXM-80GB" in str(evidence(own, "A100-SXM-80GB"))

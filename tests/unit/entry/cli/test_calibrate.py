@@ -49,7 +49,9 @@ def test_fit_decides_by_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     ask += ["--offers", "H100-80GB:3g.40gb", "--confidence", "50"]
     assert run(ask) == Exit.DONE
     assert run([*ask, "--calibrations", str(tmp_path / "own")]) == Exit.NO
-    capsys.readouterr()
+    ask[ask.index("28ms")] = "90ms"
+    assert run([*ask, "--calibrations", str(tmp_path / "own")]) == Exit.DONE
+    assert "constants: calibrated with 3 points" in capsys.readouterr().out
 
 
 def test_impossible_points_are_refused_with_the_reason(

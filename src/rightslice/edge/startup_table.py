@@ -27,8 +27,8 @@ _ERAS: Final = {"V0": "0.6.6", "V1": "0.8.5"}
 _DTYPES: Final = frozenset({"auto", "bfloat16", "float16", "float32", "half", "float"})
 _LORA: Final = "LoRA enabled"
 _SERVES_WITHOUT: Final = "serves without LoRA"
-_USUAL_RANK: Final = 32
-"""Where remarks say that LoRA is on and nothing states the rank; public notebooks take 16 to 64."""
+_USUAL_RANK: Final = 48
+"""Where LoRA is on and nothing states the rank: between 32 and 64, the usual ones."""
 _RUNTIME_QUANTIZATION: Final = frozenset({"fp8"})
 _PHASES: Final = (
     (r"warming up sampler", Phase.WARM_UP),

@@ -5,7 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from rightslice.edge.startup_table import find_device, find_engine, find_model, server_of
+import pytest
+
+from rightslice.edge.startup_table import (
+    find_device,
+    find_engine,
+    find_model,
+    is_inconsistent,
+    phase_named,
+    server_of,
+    with_carried_remarks,
+)
 
 
 def test_empty_cells_leave_the_default() -> None:
@@ -44,3 +54,41 @@ def test_a_config_beside_wins_over_the_catalogue(tmp_path: Path) -> None:
 def test_an_unknown_architecture_is_none() -> None:
     """Rows of unknown models are counted, not guessed."""
     assert find_model({"hf_id": "nobody/nothing"}, None) is None
+
+
+@pytest.mark.parametrize(
+    ("row", "phase"),
+    [
+        ({"notes": "CUDA out of memory occurred when warming up sampler"}, "sampler warm-up"),
+        ({"notes": "ValueError: 4.54 GiB KV cache is needed"}, "cache"),
+        ({"notes": "Free memory on device cuda:1 is less than desired"}, "load"),
+        ({"notes": "V0", "kv_tokens": "23648", "max_model_len": "29000"}, "cache"),
+        ({"notes": "", "kv_cache_gib": "-2.14"}, "cache"),
+        ({"notes": "out of memory"}, None),
+    ],
+)
+def test_phases_are_read_from_remarks_and_figures(row: dict[str, str], phase: str | None) -> None:
+    """What a failed start said or what its pool held names the phase; else none is made up."""
+    found = phase_named(row)
+    assert (found.value if found else None) == phase
+
+
+def test_remarks_that_point_above_are_carried_down() -> None:
+    """A row "as above" takes the release of the row before."""
+    rows = with_carried_remarks([{"notes": "dev of 0.6.5"}, {"notes": "as above, -tp 2"}])
+    assert find_engine(rows[1]).version == "0.6.5"
+
+
+def test_lora_is_read_from_remarks_or_columns() -> None:
+    """Remarks turn one slot on; a server that serves without has none; columns win."""
+    on, off = "LoRA enabled (weights include LoRA slots)", "this one serves without LoRA"
+    assert server_of({"notes": on}).max_loras == 1
+    assert server_of({"notes": f"{on}; {off}"}).max_loras == 0
+    stated = server_of({"max_loras": "2", "max_lora_rank": "16"})
+    assert (stated.max_loras, stated.max_lora_rank) == (2, 16)
+
+
+def test_rows_that_contradict_themselves_say_so() -> None:
+    """Only the table's own words leave a row out."""
+    assert is_inconsistent({"notes": "CAUTION: the four terms sum to 0.95"})
+    assert not is_inconsistent({"notes": "document table (not a raw log)"})

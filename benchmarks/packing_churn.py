@@ -226,7 +226,7 @@ class Fleet:
             if self.fixed_cards is None:
                 self.pool.remove_card(card)
                 self._given_back.append(int(card))
-        return sum(step.kind in (StepKind.MOVE, StepKind.START) for step in plan.steps)
+        return sum(step.action in (StepKind.MOVE, StepKind.START) for step in plan.steps)
 
 
 @dataclass

@@ -39,7 +39,7 @@ class StepKind(Enum):
 class Step:
     """One action on one slice."""
 
-    kind: StepKind
+    action: StepKind
     card: str
     placement: Placement
     pod: LivePod | None = None
@@ -115,17 +115,17 @@ class Stage:
         slices = self.slices.get(step.card)
         if slices is None:
             raise InputError(f"GPU {step.card} is none of this fleet")
-        if step.kind is StepKind.CREATE:
+        if step.action is StepKind.CREATE:
             if step.placement in slices or not self.fits(step.card, step.placement):
                 raise _impossible(step, "its slots are taken")
             slices[step.placement] = None
             self.contents[step.card] |= self.table.bit(step.placement)
-        elif step.kind is StepKind.DESTROY:
+        elif step.action is StepKind.DESTROY:
             if slices.get(step.placement, step) is not None:
                 raise _impossible(step, "a pod runs in it, or it does not exist")
             del slices[step.placement]
             self.contents[step.card] &= ~self.table.bit(step.placement)
-        elif step.kind is StepKind.STOP:
+        elif step.action is StepKind.STOP:
             self._stop(step)
         else:
             self._run(step, slices)
@@ -143,7 +143,7 @@ class Stage:
         assert step.pod is not None
         if slices.get(step.placement, step) is not None:
             raise _impossible(step, "a pod runs in it, or it does not exist")
-        if step.kind is StepKind.MOVE:
+        if step.action is StepKind.MOVE:
             assert step.from_card is not None
             assert step.from_placement is not None
             old = self.slices[step.from_card]
@@ -185,7 +185,7 @@ def _card(card: LiveCard, slices: Mapping[Placement, LivePod | None]) -> LiveCar
 
 
 def _impossible(step: Step, why: str) -> InputError:
-    what = f"{step.kind.value} {step.placement.profile} at slot {step.placement.start}"
+    what = f"{step.action.value} {step.placement.profile} at slot {step.placement.start}"
     return InputError(f"GPU {step.card}: cannot {what}: {why}")
 
 
@@ -257,14 +257,14 @@ class _Order:
 
     def _enter(self, move: _Waiting, card: str, placement: Placement) -> None:
         if placement not in self._stage.slices[card]:
-            self._do(Step(kind=StepKind.CREATE, card=card, placement=placement))
+            self._do(Step(action=StepKind.CREATE, card=card, placement=placement))
         if move.source is None:
-            self._do(Step(kind=StepKind.START, card=card, placement=placement, pod=move.pod))
+            self._do(Step(action=StepKind.START, card=card, placement=placement, pod=move.pod))
             return
         old_card, old_placement = move.source
         self._do(
             Step(
-                kind=StepKind.MOVE,
+                action=StepKind.MOVE,
                 card=card,
                 placement=placement,
                 pod=move.pod,
@@ -272,7 +272,7 @@ class _Order:
                 from_placement=old_placement,
             )
         )
-        self._do(Step(kind=StepKind.DESTROY, card=old_card, placement=old_placement))
+        self._do(Step(action=StepKind.DESTROY, card=old_card, placement=old_placement))
 
     def _removable(self, card: str) -> list[Placement]:
         """Return the slices without a pod that the card does not end with."""
@@ -287,7 +287,7 @@ class _Order:
 
     def _clear(self, card: str) -> None:
         for placement in self._removable(card):
-            self._do(Step(kind=StepKind.DESTROY, card=card, placement=placement))
+            self._do(Step(action=StepKind.DESTROY, card=card, placement=placement))
 
     def _stop_one(self) -> bool:
         """Stop the pod whose leaving lets another move, the cheapest to restart first."""
@@ -297,8 +297,8 @@ class _Order:
             return False
         assert may[0].source is not None
         card, placement = may[0].source
-        self._do(Step(kind=StepKind.STOP, card=card, placement=placement, pod=may[0].pod))
-        self._do(Step(kind=StepKind.DESTROY, card=card, placement=placement))
+        self._do(Step(action=StepKind.STOP, card=card, placement=placement, pod=may[0].pod))
+        self._do(Step(action=StepKind.DESTROY, card=card, placement=placement))
         may[0].source = None
         self._stops += 1
         return True

@@ -42,7 +42,7 @@ class Calibration:
     """Constants of one model, board and engine era, with their evidence."""
 
     model: str
-    """The base model, as `base_of` names it."""
+    """The base model, as `architecture_of` names it."""
     gpu: str
     engine_version: str
     era: str
@@ -51,7 +51,7 @@ class Calibration:
     constants: PerfConstants
 
 
-def base_of(model: Model) -> str:
+def architecture_of(model: Model) -> str:
     """Return the name under which calibrations of *model* and its quantized forms are found."""
     return str(model.base or model.name)
 
@@ -60,7 +60,9 @@ def nearest(
     calibrations: Sequence[Calibration], model: Model, era: str, gpu: str
 ) -> PerfConstants | None:
     """Return the constants of the latest calibration that serves, of this board before others."""
-    serving = [item for item in calibrations if (item.model, item.era) == (base_of(model), era)]
+    serving = [
+        item for item in calibrations if (item.model, item.era) == (architecture_of(model), era)
+    ]
     if not serving:
         return None
     best = max(serving, key=lambda item: (item.gpu == gpu, item.date))

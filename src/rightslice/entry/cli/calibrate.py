@@ -18,7 +18,7 @@ from rightslice.core.catalog.model import Model
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.share import Exclusive, MigSlice
 from rightslice.core.catalog.traffic import ClosedLoop, Traffic
-from rightslice.core.perf.calibration import Calibration, MeasuredPoint, base_of
+from rightslice.core.perf.calibration import Calibration, MeasuredPoint, architecture_of
 from rightslice.core.perf.capacity import capacity_of
 from rightslice.core.perf.observation import Observation, tpot_as_measured
 from rightslice.core.perf.result import PerfConstants
@@ -126,7 +126,7 @@ def _check_models(runs: Sequence[BenchmarkRun], model: Model, catalog: Catalog) 
             measured = catalog.model(str(run.model))
         except InputError:
             return
-        if base_of(measured) != base_of(model):
+        if architecture_of(measured) != architecture_of(model):
             raise InputError(
                 f"{run.where}: is of {run.model}, which is not {model.name}; name that model, or"
                 " give its own points"
@@ -176,12 +176,14 @@ def _fit(screened: _Screened, prior: PerfConstants, out: Path | None) -> PerfCon
     today = dt.datetime.now(tz=dt.UTC).date().isoformat()
     fitted = fit_points(points, prior)
     gpu = sizing.device.gpu_name
-    source = f"calibrated with {len(points)} points of {base_of(sizing.model)} on {gpu}, {today}"
+    source = (
+        f"calibrated with {len(points)} points of {architecture_of(sizing.model)} on {gpu}, {today}"
+    )
     constants = replace(fitted.constants, source=source)
     _print(points, prior, constants)
     if out is not None:
         calibration = Calibration(
-            model=base_of(sizing.model),
+            model=architecture_of(sizing.model),
             gpu=gpu,
             engine_version=sizing.engine.version,
             era=sizing.engine.era,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Annotated
@@ -16,6 +15,7 @@ from rightslice.edge.catalog_files import Catalog
 from rightslice.entry.cli.console import Exit, Output, OutputOption, print_json
 from rightslice.entry.cli.layouts import LEGEND, draw_card, draw_ruler, slot_width
 from rightslice.entry.cli.options import GpuOption
+from rightslice.entry.cli.slices import parse_slices
 from rightslice.errors import InputError
 
 _DRAWN_KINDS = 24
@@ -57,23 +57,6 @@ def pack_command(
         for line in describe(grid, wanted, answer):
             typer.echo(line)
     return Exit.DONE if isinstance(answer, Packing) else Exit.NO
-
-
-def parse_slices(slices: Sequence[str]) -> dict[ProfileName, int]:
-    """Return the count of each profile that ``PROFILE=COUNT`` words name; repeats add up.
-
-    Raises:
-        InputError: when a word is not of that form.
-    """
-    counts = Counter[ProfileName]()
-    for word in slices:
-        name, _, count = word.partition("=")
-        if not name or (count and not (count.isascii() and count.isdigit())) or word.endswith("="):
-            raise InputError(f"{word!r} is not PROFILE=COUNT; write it like 1g.5gb=3")
-        if len(count) > 6:
-            raise InputError(f"{count} slices of {name} are too many; give at most 999,999")
-        counts[ProfileName(name)] += int(count or "1")
-    return dict(counts)
 
 
 def describe(

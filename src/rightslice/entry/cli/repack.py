@@ -12,9 +12,9 @@ from rightslice.core.packing.repack import NoRepack, RepackLimits, RepackPlan, m
 from rightslice.core.packing.steps import Step, StepKind, apply_steps
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.state_file import read_state
-from rightslice.entry.cli.console import Exit
+from rightslice.entry.cli.console import Exit, Output, OutputOption, print_json
 from rightslice.entry.cli.layouts import draw_card, draw_ruler, slot_width
-from rightslice.entry.cli.pack import parse_slices
+from rightslice.entry.cli.slices import parse_slices
 
 _MOST_DRAWN = 24
 """Longest picture, in cards."""
@@ -48,6 +48,7 @@ def repack_command(
     moves_budget: BudgetOption = None,
     moves_per_gpu: DialOption = None,
     room: RoomOption = [],  # noqa: B006 - typer reads the default and never changes it
+    output: OutputOption = Output.TABLE,
 ) -> int:
     """Fewer GPUs for the slices that run, with the fewest moves: steps in order, proven.
 
@@ -56,8 +57,11 @@ def repack_command(
     live = read_state(state, Catalog())
     limits = RepackLimits(moves_budget=moves_budget, moves_per_card=moves_per_gpu)
     answer = make_room(live, parse_slices(room), limits) if room else repack(live, limits)
-    for line in describe(live, answer):
-        typer.echo(line)
+    if output is Output.JSON:
+        print_json(answer)
+    else:
+        for line in describe(live, answer):
+            typer.echo(line)
     return Exit.DONE if isinstance(answer, RepackPlan) else Exit.NO
 
 
@@ -67,7 +71,8 @@ def describe(state: LiveState, answer: RepackPlan | NoRepack) -> list[str]:
         return [f"No repack: {answer.reason}.", _fewest(answer)]
     after = apply_steps(table_of(state), state, answer.steps)
     head = (
-        f"{answer.cards_before} GPUs become {answer.cards_after} with {len(answer.moves)} moves"
+        f"{answer.cards_before} GPUs become {answer.cards_after} with {len(answer.moves)}"
+        f" {'move' if len(answer.moves) == 1 else 'moves'}"
         f" of weight {answer.weight:g}"
     )
     lines = [head, "", *_picture("before", state), *_picture("after", after)]
@@ -119,10 +124,10 @@ def _picture(title: str, state: LiveState) -> list[str]:
 def _step(step: Step) -> str:
     place = f"{step.placement.profile} at slot {step.placement.start} of {step.card}"
     pod = "" if step.pod is None else step.pod.name
-    if step.kind is StepKind.MOVE:
+    if step.action is StepKind.MOVE:
         assert step.from_placement is not None
         return f"move    {pod} from {step.from_card} slot {step.from_placement.start} to {place}"
-    if step.kind in (StepKind.STOP, StepKind.START):
-        where = "out of" if step.kind is StepKind.STOP else "in"
-        return f"{step.kind.value:7} {pod} {where} {place}"
-    return f"{step.kind.value:7} {place}"
+    if step.action in (StepKind.STOP, StepKind.START):
+        where = "out of" if step.action is StepKind.STOP else "in"
+        return f"{step.action.value:7} {pod} {where} {place}"
+    return f"{step.action.value:7} {place}"

@@ -23,6 +23,7 @@ class Subject(Enum):
     PREDICT = "predict"
     FIT = "fit"
     PACK = "pack"
+    REPACK = "repack"
     PLAN = "plan"
     CATALOG = "catalog"
     """Each list of the catalogue, by its name."""
@@ -63,7 +64,7 @@ def _file_schema(subject: Subject) -> object:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **described}
 
 
-def _answer(subject: Subject) -> type | UnionType:
+def _answer(subject: Subject) -> type | UnionType:  # noqa: PLR0911 - one return an answer
     match subject:
         case Subject.SIZE:
             from rightslice.core.sizing.result import SizeAnswer  # noqa: PLC0415 - only here
@@ -81,6 +82,10 @@ def _answer(subject: Subject) -> type | UnionType:
             from rightslice.core.packing.offline import DoesNotFit, Packing  # noqa: PLC0415 - only here
 
             return Packing | DoesNotFit
+        case Subject.REPACK:
+            from rightslice.core.packing.repack import NoRepack, RepackPlan  # noqa: PLC0415 - only here
+
+            return RepackPlan | NoRepack
         case Subject.PLAN:
             from rightslice.core.plan.result import Plan  # noqa: PLC0415 - only here
 

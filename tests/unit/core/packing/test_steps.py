@@ -96,16 +96,16 @@ def test_a_circle_that_nothing_breaks_is_said(a100: MigGrid, table: CardTable) -
 @pytest.mark.parametrize(
     ("step", "message"),
     [
-        (Step(kind=StepKind.CREATE, card="g0", placement=THREE), "its slots are taken"),
-        (Step(kind=StepKind.DESTROY, card="g0", placement=SEVEN), "a pod runs in it"),
-        (Step(kind=StepKind.DESTROY, card="g1", placement=SEVEN), "does not exist"),
-        (Step(kind=StepKind.CREATE, card="g7", placement=SEVEN), "none of this fleet"),
+        (Step(action=StepKind.CREATE, card="g0", placement=THREE), "its slots are taken"),
+        (Step(action=StepKind.DESTROY, card="g0", placement=SEVEN), "a pod runs in it"),
+        (Step(action=StepKind.DESTROY, card="g1", placement=SEVEN), "does not exist"),
+        (Step(action=StepKind.CREATE, card="g7", placement=SEVEN), "none of this fleet"),
         (
-            Step(kind=StepKind.STOP, card="g0", placement=SEVEN, pod=LivePod(name="big")),
+            Step(action=StepKind.STOP, card="g0", placement=SEVEN, pod=LivePod(name="big")),
             "below its floor",
         ),
         (
-            Step(kind=StepKind.STOP, card="g0", placement=SEVEN, pod=LivePod(name="no")),
+            Step(action=StepKind.STOP, card="g0", placement=SEVEN, pod=LivePod(name="no")),
             "that pod does not run in it",
         ),
     ],

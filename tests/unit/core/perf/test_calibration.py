@@ -7,7 +7,7 @@ from dataclasses import replace
 from rightslice.core.catalog.device import device_of
 from rightslice.core.catalog.share import Exclusive
 from rightslice.core.perf.bands import doubt_on
-from rightslice.core.perf.calibration import Calibration, base_of, evidence, nearest
+from rightslice.core.perf.calibration import Calibration, architecture_of, evidence, nearest
 from rightslice.core.perf.result import PerfConstants
 from rightslice.edge.catalog_files import Catalog
 
@@ -21,7 +21,7 @@ def made(
 ) -> Calibration:
     """Return a calibration without its evidence."""
     return Calibration(
-        model=base_of(LLAMA),
+        model=architecture_of(LLAMA),
         gpu=gpu,
         engine_version="0.33.0",
         era="2026",

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rightslice.core.packing.offline import DoesNotFit, Packing
-from rightslice.entry.cli import pack
+from rightslice.entry.cli import pack, slices
 from rightslice.errors import InputError
 from rightslice.records import json_schema
 
@@ -74,7 +74,7 @@ def test_long_lists_are_drawn_by_kind(run: Run) -> None:
 def test_malformed_words_are_refused(word: str) -> None:
     """A word that is not PROFILE=COUNT is bad input with an example."""
     with pytest.raises(InputError, match=r"write it like 1g.5gb=3"):
-        pack.parse_slices([word])
+        slices.parse_slices([word])
 
 
 def test_a_card_without_mig_is_refused(run: Run) -> None:
@@ -87,4 +87,4 @@ def test_a_card_without_mig_is_refused(run: Run) -> None:
 def test_repeated_profiles_add_up(counts: list[int]) -> None:
     """The same profile given twice asks for both."""
     words = [f"1g.5gb={count}" for count in counts]
-    assert pack.parse_slices(words) == {"1g.5gb": sum(counts)}
+    assert slices.parse_slices(words) == {"1g.5gb": sum(counts)}

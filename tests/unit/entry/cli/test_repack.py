@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
+import jsonschema
 import pytest
 import typer
 
 from rightslice.entry.cli import repack
+from rightslice.entry.cli.schema import Subject, schema_of
 
 Run = Callable[..., tuple[object, str]]
 
@@ -43,11 +46,19 @@ def test_steps_are_listed_with_their_proof(run: Run) -> None:
     """One pod moves, its old slice is destroyed, and one GPU is left."""
     code, text = run(TWO_CARDS)
     assert code == 0
-    assert text.startswith("2 GPUs become 1 with 1 moves of weight 1\n")
+    assert text.startswith("2 GPUs become 1 with 1 move of weight 1\n")
     assert "   1. create " in text
     assert "   2. move    " in text
     assert "   3. destroy " in text
     assert "Proven: no plan to as few GPUs moves less.\n" in text
+
+
+def test_json_answers_validate_against_their_schema(run: Run) -> None:
+    """A plan and a refusal are both of the published form."""
+    schema = json.loads(json.dumps(schema_of(Subject.REPACK)))
+    for options in ((), ("--moves-per-gpu", "0.5")):
+        _, text = run(TWO_CARDS, *options, "--output", "json")
+        jsonschema.validate(json.loads(text), schema)
 
 
 def test_not_worth_it_is_an_answer_with_its_number(run: Run) -> None:

@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 COG    := $(BIN)/cog -P --verbosity=1 -I . -p 'from tools.docs.pages import *'
 COGGED  = README.md $$(grep -rlF '[[[cog' docs --include='*.md')
 
-.PHONY: demo test lint types imports unit docs bench lock golden setup clean help
+.PHONY: demo test lint types imports unit docs bench oracle lock golden setup clean help
 
 help:            ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/'
@@ -40,6 +40,9 @@ unit: setup
 docs: setup      ## generated parts are current, and the site builds without a warning
 	$(COG) --check --diff $(COGGED)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+oracle: setup    ## compare KV planning with vLLM's own code; RIGHTSLICE_ORACLE names its wheels
+	$(BIN)/pytest -q -s -rs tests/oracle
 
 bench: setup     ## print the measured figures that the documentation quotes
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from memory_fitting import (  # type: ignore[import-not-found] # a script of the same folder
+from parts.memory_fitting import (
     Case,
     Prediction,
     activation_of,
@@ -29,7 +29,7 @@ from memory_fitting import (  # type: ignore[import-not-found] # a script of the
     sampler_features,
     weights_of,
 )
-from memory_peer import (  # type: ignore[import-not-found] # a script of the same folder
+from parts.memory_peer import (
     peer_activation,
     peer_non_torch,
     peer_pool,
@@ -129,13 +129,14 @@ def summary(errors: Sequence[float]) -> str:
 
 
 def relative(
-    cases: Iterable[Case], column: str, predicted: Callable[[Case], float]
+    cases: Iterable[Case], column: str, predicted: Callable[[Case], float | None]
 ) -> list[tuple[Case, float]]:
     """Return predicted over logged, minus one, of the rows that state *column* above zero."""
     return [
-        (case, predicted(case) / logged - 1)
+        (case, figure / logged - 1)
         for case in cases
         if (logged := case.logged(column)) is not None and logged > 0
+        if (figure := predicted(case)) is not None
     ]
 
 

@@ -28,7 +28,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-import numpy as np
+from parts.packing_traffic import (
+    GPU,
+    MIXES,
+    PROFILES,
+    WARM_UP,
+    events,
+)
 
 from rightslice.core.catalog.mig import MigGrid, Placement, ProfileName
 from rightslice.core.packing.cards import CardTable, Content, bit_indices
@@ -39,55 +45,11 @@ from rightslice.core.packing.repack import RepackLimits, RepackPlan, best_moves,
 from rightslice.core.packing.steps import StepKind
 from rightslice.edge.catalog_files import Catalog
 
-GPU = "H100-80GB"
-PROFILES = tuple(
-    ProfileName(name) for name in ("1g.10gb", "1g.20gb", "2g.20gb", "3g.40gb", "4g.40gb", "7g.80gb")
-)
-MIXES: Mapping[str, tuple[float, ...]] = {
-    "uniform5": (1, 0, 1, 1, 1, 1),
-    "uniform6": (1, 1, 1, 1, 1, 1),
-    "small": (5, 3, 3, 1, 0.5, 0.1),
-    "large": (0.5, 0.5, 1, 3, 3, 2),
-    "bimodal": (6, 0, 0, 2, 2, 0),
-    "mid": (0, 2, 3, 3, 1, 0),
-}
-"""How often each profile is asked for, relatively."""
-WARM_UP, MEASURED = 3, 4
-"""Mean lives."""
-SIGMA = 1.5
-"""Of the lognormal lives: the median is a third of the mean."""
 DIAL_BASE, DIAL_PER_MOVE = 2.01, 0.25
 """Moves that a GPU is worth with an empty budget, and more for each move unspent."""
 MOST_UNSPENT, EARNED = 0.2, 0.95
 """The unspent budget is capped at that of a fifth of a mean life, and a twentieth is not earned:
 so no count over four mean lives exceeds the rate, whatever was unspent at its start."""
-
-
-@dataclass(frozen=True)
-class Event:
-    """A slice comes, or goes when *profile* is None."""
-
-    time: float
-    pod: str
-    profile: ProfileName | None
-
-
-def events(seed: int, n: int, mix: str, lives: str) -> list[Event]:
-    """Return the arrivals and departures of one run, by time."""
-    rng = np.random.default_rng(seed)
-    count = (WARM_UP + MEASURED) * n
-    arrivals = np.cumsum(rng.exponential(1 / n, count))
-    weights = np.array(MIXES[mix])
-    asked = rng.choice(len(PROFILES), count, p=weights / weights.sum())
-    spans = (
-        rng.exponential(1.0, count)
-        if lives == "exponential"
-        else rng.lognormal(-(SIGMA**2) / 2, SIGMA, count)
-    )
-    found = [Event(float(arrivals[k]), f"p{k}", PROFILES[asked[k]]) for k in range(count)]
-    ends = arrivals + spans
-    found += [Event(float(end), f"p{k}", None) for k, end in enumerate(ends) if end < arrivals[-1]]
-    return sorted(found, key=lambda event: event.time)
 
 
 Chooser = Callable[[CardPool, ProfileName], tuple[str, Placement] | None]

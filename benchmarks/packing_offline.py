@@ -15,24 +15,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from parts.packing_traffic import (
+    GPU,
+    MIXES,
+    PROFILES,
+)
 
 from rightslice.core.catalog.mig import MigGrid, ProfileName
 from rightslice.core.packing.certificate import check_certificate
 from rightslice.core.packing.offline import Packing, pack
 from rightslice.edge.catalog_files import Catalog
 
-GPU = "H100-80GB"
-PROFILES = tuple(
-    ProfileName(name) for name in ("1g.10gb", "1g.20gb", "2g.20gb", "3g.40gb", "4g.40gb", "7g.80gb")
-)
-MIXES: Mapping[str, tuple[float, ...]] = {
-    "uniform5": (1, 0, 1, 1, 1, 1),
-    "uniform6": (1, 1, 1, 1, 1, 1),
-    "small": (5, 3, 3, 1, 0.5, 0.1),
-    "large": (0.5, 0.5, 1, 3, 3, 2),
-    "bimodal": (6, 0, 0, 2, 2, 0),
-    "mid": (0, 2, 3, 3, 1, 0),
-}
 GB_PER_G = 10
 """The habit: a server of so many gigabytes asks for a g each ten (1g.10gb, 2g.20gb, 4g.40gb)."""
 SMALLEST_GB = (5.0, 10.0, 15.0)

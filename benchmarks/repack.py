@@ -11,10 +11,15 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import combinations
 
 import numpy as np
+from parts.packing_traffic import (
+    GPU,
+    MIXES,
+    PROFILES,
+)
 
 from rightslice.core.catalog.mig import MigGrid, ProfileName
 from rightslice.core.packing.cards import CardTable, bit_indices, card_table
@@ -31,18 +36,6 @@ from rightslice.core.packing.repack import RepackPlan, repack
 from rightslice.core.packing.steps import apply_steps
 from rightslice.edge.catalog_files import Catalog
 
-GPU = "H100-80GB"
-PROFILES = tuple(
-    ProfileName(name) for name in ("1g.10gb", "1g.20gb", "2g.20gb", "3g.40gb", "4g.40gb", "7g.80gb")
-)
-MIXES: Mapping[str, tuple[float, ...]] = {
-    "uniform5": (1, 0, 1, 1, 1, 1),
-    "uniform6": (1, 1, 1, 1, 1, 1),
-    "small": (5, 3, 3, 1, 0.5, 0.1),
-    "large": (0.5, 0.5, 1, 3, 3, 2),
-    "bimodal": (6, 0, 0, 2, 2, 0),
-    "mid": (0, 2, 3, 3, 1, 0),
-}
 TURNOVER = 4
 """Departures and arrivals of each slice."""
 PER_WORKLOAD = 4

@@ -12,7 +12,7 @@ on the 0.19.0 logs of this very table.
 
 from __future__ import annotations
 
-from memory_fitting import Case  # type: ignore[import-not-found] # a script of the same folder
+from parts.memory_fitting import Case
 
 from rightslice.core.catalog.model import Model
 from rightslice.edge.startup_table import number

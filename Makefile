@@ -5,10 +5,10 @@ BIN    := $(VENV)/bin
 COG    := $(BIN)/cog -P --verbosity=1 -I . -p 'from tools.docs.pages import *'
 COGGED  = README.md $$(grep -rlF '[[[cog' docs --include='*.md')
 
-.PHONY: demo test lint types imports unit docs bench oracle lock golden setup clean help
+.PHONY: demo test lint types imports unit docs bench test-oracle lock golden setup clean help
 
 help:            ## list the targets
-	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/'
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
 
 setup: $(VENV)/.ready  ## create .venv from the hashed lock
 
@@ -41,7 +41,7 @@ docs: setup      ## generated parts are current, and the site builds without a w
 	$(COG) --check --diff $(COGGED)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-oracle: setup    ## compare KV planning with vLLM's own code; RIGHTSLICE_ORACLE names its wheels
+test-oracle: setup  ## compare KV planning with vLLM's own code; RIGHTSLICE_ORACLE names its wheels
 	$(BIN)/pytest -q -s -rs tests/oracle
 
 bench: setup     ## print the measured figures that the documentation quotes

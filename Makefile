@@ -36,6 +36,7 @@ imports: setup
 
 unit: setup
 	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered
+	$(BIN)/coverage report --include='src/rightslice/core/*,src/rightslice/kube/*' --fail-under=95 --format=total
 
 docs: setup      ## generated parts are current, and the site builds without a warning
 	$(COG) --check --diff $(COGGED)

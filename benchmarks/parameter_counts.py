@@ -18,6 +18,9 @@ from rightslice.core.catalog.model import Model
 from rightslice.edge.huggingface import find_model, read_config
 from rightslice.errors import InputError
 
+COUNTS = Path(__file__).parents[1] / "tests" / "data" / "parameter_counts.csv"
+"""The counts that the tests hold to, for a run without arguments."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
@@ -63,7 +66,7 @@ def compare(number: int, stated: dict[str, str], models: Path | None) -> Row:
 def main() -> None:
     """Print the error of every row and write them as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=Path, default=COUNTS)
     parser.add_argument("--models", type=Path)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()

@@ -14,7 +14,7 @@ from rightslice.core.catalog.instance import InstanceType, Price, PriceKind
 from rightslice.core.catalog.mig import MigGrid
 from rightslice.core.catalog.model import Model
 from rightslice.edge import engine_table, gpu_table, instance_table, mig_table
-from rightslice.errors import UnknownNameError
+from rightslice.errors import InputError
 
 if TYPE_CHECKING:
     from rightslice.edge.huggingface.catalog import ModelEntry
@@ -46,19 +46,18 @@ class Catalog:
         """Return the grid called *name*, or that of the board called *name*.
 
         Raises:
-            UnknownNameError: when no GPU with MIG is called so; near matches are named.
+            UnknownNameError: when no GPU is called so; near matches are named.
+            InputError: when the board has no MIG.
         """
         grids = {key.lower(): grid for key, grid in mig_table.mig_grids().items()}
         if name.strip().lower() in grids:
             return grids[name.strip().lower()]
-        try:
-            grid = gpu_table.find_gpu(name).mig
-        except UnknownNameError:
-            grid = None
-        if grid is None:
-            boards = [gpu.name for gpu in gpu_table.gpus() if gpu.mig is not None]
-            raise UnknownNameError("GPU with MIG", name, [*mig_table.mig_grids(), *boards])
-        return grid
+        board = gpu_table.find_gpu(name)
+        if board.mig is None:
+            raise InputError(
+                f"{name!r} ({board.name}) has no MIG; `catalog mig` lists the boards that have"
+            )
+        return board.mig
 
     def instances(self) -> tuple[InstanceType, ...]:
         """Return every instance type."""

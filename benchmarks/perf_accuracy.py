@@ -24,7 +24,8 @@ from typing import Final
 
 from rightslice.core.catalog.estimate import Estimate
 from rightslice.core.catalog.share import MigSlice
-from rightslice.core.perf.calibrate import advise, calibrate
+from rightslice.core.perf.advice import advise
+from rightslice.core.perf.calibrate import calibrate
 from rightslice.core.perf.fitting import fit_without, prior_of
 from rightslice.core.perf.observation import (
     Observation,

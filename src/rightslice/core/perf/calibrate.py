@@ -5,8 +5,7 @@ between servers of one era, and one scale moves them all. The loss of a point is
 noise of 4 %. The posterior's covariance (Laplace) gives the band of every later prediction: wide
 where no measured point says anything, narrow near those measured.
 
-The next points to measure are those that shrink the mean variance over the loads of interest most
-(greedy I-optimal design); it depends on where one measures and not on what comes out.
+Which points to measure next stands in `advice`.
 
 Imported only where something is fitted: numpy and scipy load with it.
 """
@@ -35,7 +34,7 @@ from rightslice.core.perf.result import PerfConstants
 _SERVER_SD: Final = (0.2, 1.0, 0.08, 0.2, 0.2, 0.5, 0.7)
 """How far a server's constants lie from its era's, in logs and the order of `NAMES`."""
 _SCALE_SD: Final = 0.1
-_NOISE: Final = 0.04
+POINT_NOISE: Final = 0.04
 """Run-to-run spread of a measured point, and what no constant explains."""
 _LEFT: Final = 0.7
 """Part of the era's spread that remains however many points are measured. Fitted, as all figures
@@ -81,7 +80,7 @@ def _moved(features: Features, prior: PerfConstants) -> tuple[PerfConstants, tup
         return gap
 
     def residuals(offsets: Array) -> Array:
-        scaled = misfit(offsets) / _NOISE
+        scaled = misfit(offsets) / POINT_NOISE
         robust = np.sign(scaled) * np.sqrt(np.log1p(scaled * scaled))
         both: Array = np.concatenate([robust, offsets])
         return both
@@ -89,8 +88,8 @@ def _moved(features: Features, prior: PerfConstants) -> tuple[PerfConstants, tup
     found: Array = least_squares(residuals, np.zeros(_MIXING.shape[1]), bounds=(-4, 4)).x
     constants: Array = np.exp(centre + _MIXING @ found)
     gap = misfit(found)
-    weights = 1 / (1 + (gap / _NOISE) ** 2)
-    covariance = _covariance(_shares(features, constants), weights)
+    weights = 1 / (1 + (gap / POINT_NOISE) ** 2)
+    covariance = _covariance(log_slopes(features, constants), weights)
     values = {name: float(value) for name, value in zip(NAMES, constants, strict=True)}
     moved = replace(
         prior,
@@ -101,7 +100,13 @@ def _moved(features: Features, prior: PerfConstants) -> tuple[PerfConstants, tup
     return moved, tuple(gap.tolist())
 
 
-def _shares(features: Features, constants: Array) -> Array:
+def spread_of(constants: PerfConstants) -> Array:
+    """Return the covariance of log constants: a calibration's, or that of servers of one era."""
+    known: Array = np.array(constants.covariance) if constants.covariance else _MIXING @ _MIXING.T
+    return known
+
+
+def log_slopes(features: Features, constants: Array) -> Array:
     """Return d log TPOT / d log constant, a row a point."""
     whole = tpot(features, constants)
     columns = []
@@ -117,7 +122,7 @@ _STEP: Final = 1e-4
 
 def _covariance(shares: Array, weights: Array) -> Array:
     """Return the posterior covariance of log constants."""
-    jacobian = shares @ _MIXING / _NOISE
+    jacobian = shares @ _MIXING / POINT_NOISE
     precision = np.eye(_MIXING.shape[1]) + jacobian.T @ (weights[:, None] * jacobian)
     spread: Array = _MIXING @ np.linalg.inv(precision) @ _MIXING.T
     return spread
@@ -131,30 +136,3 @@ def _with_ttft(points: Sequence[Observation], constants: PerfConstants) -> PerfC
     odds = (_TTFT_NOISE / _TTFT_SD) ** 2
     ratio = float(np.exp(-np.median(gaps) * len(gaps) / (len(gaps) + odds)))
     return replace(constants, ttft_ratio=constants.ttft_ratio * ratio)
-
-
-def advise(
-    candidates: Sequence[Observation],
-    targets: Sequence[Observation],
-    constants: PerfConstants,
-    count: int,
-) -> tuple[int, ...]:
-    """Return the indices of the *count* candidates that tell most about the TPOT of *targets*.
-
-    Greedy: each is the one after which the mean variance over the targets is least, given those
-    before it. Constants that are calibrated already start from what they know.
-    """
-    values: Array = np.array([getattr(constants, name) for name in NAMES])
-    offered = _shares(features_of(candidates, constants), values)
-    wanted = _shares(features_of(targets, constants), values)
-    spread = np.array(constants.covariance) if constants.covariance else _MIXING @ _MIXING.T
-    chosen: list[int] = []
-    for _ in range(min(count, len(candidates))):
-        moved = offered @ spread
-        noise = np.einsum("ij,ij->i", moved, offered) + _NOISE**2
-        gains = np.square(wanted @ moved.T).mean(axis=0) / noise
-        gains[chosen] = -1.0
-        best = int(np.argmax(gains))
-        chosen.append(best)
-        spread = spread - np.outer(moved[best], moved[best]) / noise[best]
-    return tuple(chosen)

@@ -232,7 +232,7 @@ def _print(points: Sequence[Observation], prior: PerfConstants, after: PerfConst
 
 def _advise(sizing: Sizing, perf: PerfConstants, count: int) -> None:
     """Print the commands that measure the points which tell most."""
-    from rightslice.core.perf.calibrate import advise  # noqa: PLC0415 - numpy and scipy load here
+    from rightslice.core.perf.advice import advise  # noqa: PLC0415 - numpy and scipy load here
 
     offered = [observe(run, sizing) for run in _candidates(sizing)]
     if not offered:

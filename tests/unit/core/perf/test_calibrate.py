@@ -11,7 +11,8 @@ from rightslice.core.catalog.device import device_of
 from rightslice.core.catalog.lengths import Lengths
 from rightslice.core.catalog.share import Exclusive
 from rightslice.core.catalog.traffic import ClosedLoop, Traffic
-from rightslice.core.perf.calibrate import advise, calibrate
+from rightslice.core.perf.advice import advise
+from rightslice.core.perf.calibrate import calibrate
 from rightslice.core.perf.observation import (
     Observation,
     TpotKind,

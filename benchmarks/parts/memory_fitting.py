@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rightslice.core.sizing.graphs import captured_sizes
+from rightslice.core.sizing.kernels import stage_kernels
 from rightslice.core.sizing.stages import StagedSizing
 from rightslice.edge.memory_coefficients import memory_coefficients
 from rightslice.edge.startup_table import Row, number
@@ -24,6 +25,8 @@ KNOWN = memory_coefficients()
 FIT_STEPS, FIT_FLOOR = 40, 0.002
 PER_HUNDRED = 0.01
 """Constant features, in GiB: of the size of the other terms, so that the fit stays sound."""
+THOUSANDS = 1000
+"""Kernel arguments, in thousands of bytes: for the same reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,13 +91,11 @@ def sampler_features(case: Case) -> list[float] | None:
 
 
 def graph_features(case: Case) -> list[float] | None:
-    """Return what graph memory is linear in."""
+    """Return what graph memory is linear in; activations and split attention are computed."""
     startup, stage = case.prediction.staged.startup, case.prediction.staged.first
-    modes = startup.engine.graph_modes
-    sizes = captured_sizes(startup.engine, startup)
-    graphs = sizes * modes * len(stage.weights.layers)
-    experts = any(layer.experts is not None for layer in stage.weights.layers)
-    return [modes, graphs, modes * experts, modes * stage.budget.has_unfused_experts]
+    graphs = captured_sizes(startup.engine, startup) * startup.engine.graph_modes
+    kernels = stage_kernels(stage.weights, lora=startup.lora_ranks > 0)
+    return [float(PER_HUNDRED * GIB), float(kernels * graphs * THOUSANDS)]
 
 
 def fitted(

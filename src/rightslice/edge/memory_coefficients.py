@@ -37,9 +37,8 @@ def memory_coefficients() -> MemoryCoefficients:
             **activation,
         ),
         graphs=Graphs(
-            first_capture_bytes=_gib(graphs.pop("first_capture_gib")),
-            experts_bytes=_gib(graphs.pop("experts_gib")),
-            unfused_experts_bytes=_gib(graphs.pop("unfused_experts_gib")),
+            fixed_bytes=_gib(graphs.pop("fixed_gib")),
+            estimate_bytes=_gib(graphs.pop("estimate_gib")),
             spread_bytes=_gib(graphs.pop("spread_gib")),
             **graphs,
         ),

@@ -62,14 +62,16 @@ class Activation:
 class Graphs:
     """CUDA graph memory; formula in `core.sizing.graphs`."""
 
-    first_capture_bytes: int
-    """Of the first graph of each mode."""
-    bytes_per_layer: int
-    """Per captured graph."""
-    experts_bytes: int
-    """More, a mode, when layers have experts."""
-    unfused_experts_bytes: int
-    """More, a mode, where expert kernels keep their own workspaces (mxfp4 on Marlin)."""
+    fixed_bytes: int
+    """Of the pool, whatever is captured."""
+    bytes_per_kernel: int
+    """Per kernel and captured graph."""
+    attention_splits: int
+    """Partial results that FlashAttention 3 keeps room for, in FULL graphs."""
+    extrapolated_ratio: float
+    """The spread on boards and in modes without a measured row."""
+    estimate_bytes: int
+    """What vLLM's own estimate may exceed graphs by, with tensor parallelism."""
     spread_ratio: float
     spread_bytes: int
 

@@ -39,6 +39,7 @@ class _Slice(_Shape, frozen=True, kw_only=True):
     workload: str = ""
     move_weight: Annotated[float, Meta(ge=0, le=1e9)] = 1.0
     pinned: bool = False
+    start_seconds: Annotated[float, Meta(ge=0, le=1e6)] | None = None
 
 
 class _Card(_Shape, frozen=True, kw_only=True):
@@ -98,6 +99,7 @@ def _slice(each: _Slice) -> LiveSlice:
             workload=each.workload,
             move_weight=each.move_weight,
             pinned=each.pinned,
+            start_seconds=each.start_seconds,
         )
     placement = Placement(profile=ProfileName(each.profile), start=each.start)
     return LiveSlice(placement=placement, pod=pod)

@@ -27,6 +27,8 @@ class LivePod:
     """What restarting it elsewhere costs, in moves or in dollars: the reload of its model."""
     pinned: bool = False
     """Never moved: a do-not-disrupt annotation, a batch job near its end."""
+    start_seconds: float | None = None
+    """How long its successor takes until it serves; None: not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,9 @@ class LiveState:
     floors: Mapping[str, int] = field(default_factory=dict)
     """Replicas of each workload that must run at any moment (a PodDisruptionBudget's
     ``minAvailable``); a workload that is not named keeps all but one."""
+    is_inferred: bool = False
+    """The cluster tells counts only; which slice stands where, and whose it is, was worked out
+    by the driver's rule. Nothing may be done on such a state."""
 
 
 def check_state(state: LiveState) -> None:

@@ -3,8 +3,8 @@
 A move makes before it breaks: the target slice is created and the new replica runs before the old
 one stops, so no replica is missing at any step. Moves wait for the pods that stand in their way;
 where they wait for each other in a circle, one pod is stopped first if the floor of its workload
-allows, else it makes a detour over a card with room. Steps done are recognised, so a plan that
-was cut off goes on from where it stopped.
+allows, else it makes a detour over a card with room. `resume` recognises the steps done, so a plan
+that was cut off goes on from where it stopped.
 """
 
 from __future__ import annotations
@@ -334,27 +334,3 @@ class _Order:
                 continue
             for index in bit_indices(table.room_for(content, move.source[1].profile)):
                 yield card, table.spots[index].placement
-
-
-def remaining_steps(
-    table: CardTable, before: LiveState, steps: Sequence[Step], now: LiveState
-) -> tuple[Step, ...]:
-    """Return the steps that are still to do when the fleet stands at *now*.
-
-    Raises:
-        InputError: when *now* is no state on the way from *before*: the fleet has changed.
-    """
-    stage = Stage(table, before)
-    seen = Stage(table, now).slices
-    differing = {card for card in stage.slices if stage.slices[card] != seen.get(card)}
-    if stage.slices.keys() == seen.keys():
-        for index, step in enumerate(steps):
-            if not differing:
-                return tuple(steps[index:])
-            stage.take(step)
-            for card in {step.card, step.from_card} - {None}:
-                assert card is not None
-                (differing.discard if stage.slices[card] == seen[card] else differing.add)(card)
-        if not differing:
-            return ()
-    raise InputError("the fleet is at no step of this plan; it has changed since: plan again")

@@ -23,7 +23,8 @@ from rightslice.core.packing.live import (
     running,
 )
 from rightslice.core.packing.repack import NoRepack, RepackLimits, RepackPlan, make_room, repack
-from rightslice.core.packing.steps import Stage, apply_steps, frozen, remaining_steps
+from rightslice.core.packing.resume import remaining_steps
+from rightslice.core.packing.steps import Stage, apply_steps, frozen
 from rightslice.errors import InputError
 
 few = settings(max_examples=60, deadline=None)

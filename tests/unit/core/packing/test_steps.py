@@ -7,6 +7,7 @@ import pytest
 from rightslice.core.catalog.mig import MigGrid, Placement, ProfileName
 from rightslice.core.packing.cards import CardTable, card_table
 from rightslice.core.packing.live import LiveCard, LivePod, LiveSlice, LiveState
+from rightslice.core.packing.resume import remaining_steps
 from rightslice.core.packing.steps import (
     Move,
     NoOrder,
@@ -15,7 +16,6 @@ from rightslice.core.packing.steps import (
     StepKind,
     apply_steps,
     order_moves,
-    remaining_steps,
 )
 from rightslice.errors import InputError
 

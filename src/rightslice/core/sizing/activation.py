@@ -20,7 +20,7 @@ from functools import lru_cache
 from typing import Final
 
 from rightslice.core.catalog.estimate import Band
-from rightslice.core.catalog.model import Layer, Part
+from rightslice.core.catalog.model import Layer, Part, StateSpace
 from rightslice.core.sizing.parameters import UNFUSED_EXPERTS, StageWeights
 from rightslice.core.sizing.startup import Startup
 from rightslice.units import format_bytes
@@ -93,11 +93,19 @@ def activation_peak(startup: Startup, stage: StageWeights) -> ActivationPeak:
     else:
         formula = _forward_formula(startup, widths, forward_base)
     expected = max(sampler, forward, encoder)
-    ratio = known.encoder_spread_ratio if encoder == expected else known.spread_ratio
+    ratio = known.encoder_spread_ratio if encoder == expected else _spread_ratio(startup, stage)
     spread = round(expected * ratio) + known.spread_bytes
     lowest = max(forward, encoder, sampler - _saved_without_sort(startup, per_logit, stage))
     peak = Band(max(0, lowest - spread), expected, expected + spread)
     return ActivationPeak(sampler, forward, formula, peak)
+
+
+def _spread_ratio(startup: Startup, stage: StageWeights) -> float:
+    """Return the band's half width: wider for what no logged start has told."""
+    known = startup.coefficients.activation
+    told = startup.model.encoder_tokens == 0 and not startup.engine.graphs_in_budget
+    states = any(isinstance(layer.mixer, StateSpace) for layer in stage.layers)
+    return known.spread_ratio if told and not states else known.extrapolated_ratio
 
 
 def _saved_without_sort(startup: Startup, per_logit: float, stage: StageWeights) -> int:

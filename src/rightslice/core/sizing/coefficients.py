@@ -54,6 +54,8 @@ class Activation:
     spread_ratio: float
     """Half width of the 90 % band, as a share of the peak."""
     spread_bytes: int
+    extrapolated_ratio: float
+    """The same for towers, state spaces and releases without a measured row."""
     encoder_spread_ratio: float
     """The same where a vision or audio tower is the larger phase."""
 

@@ -138,7 +138,11 @@ def non_torch_memory(startup: Startup) -> tuple[Band, str]:
         return entry.tensor_two, f"cuBLAS, NCCL and custom all-reduce over 2 GPUs, {since}"
     if pipeline > 1:
         return entry.pipeline, f"cuBLAS and NCCL over {pipeline} stages, {since}"
-    return entry.single, f"cuBLAS and library workspaces of one GPU, {since}"
+    band = entry.single
+    if startup.device.gpu.compute_capability != _SPLITTING:
+        least = min(known.single.low for known in startup.coefficients.non_torch)
+        band = Band(min(least, band.low), band.expected, band.high)
+    return band, f"cuBLAS and library workspaces of one GPU, {since}"
 
 
 @lru_cache(maxsize=256)

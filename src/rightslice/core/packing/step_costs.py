@@ -1,0 +1,124 @@
+"""What the steps of a repack take and save: seconds, dollars, and when it has paid for itself.
+
+A step costs the part of its card that it holds while nobody is served from it, by the rule of
+slice prices (the larger of a profile's memory and compute shares): a slice being made or removed,
+and for a move the new slice while the successor loads, when old and new are both held. Steps are
+counted one after another. Known gap: what a stopped replica's users lose has no price here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rightslice.core.catalog.mig import MigGrid, slice_share
+from rightslice.core.packing.live import LivePod, LiveState
+from rightslice.core.packing.repack import RepackPlan
+from rightslice.core.packing.steps import Step, StepKind
+from rightslice.errors import InputError
+
+_HOUR_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepRates:
+    """What each kind of step takes, and what a card costs."""
+
+    create_seconds: float = 10.0
+    """NVIDIA's DRA driver notes "O(10 s)" for making an instance without a cached handle
+    (kubernetes-sigs/dra-driver-nvidia-gpu cmd/gpu-kubelet-plugin/nvlib.go), and mig-parted took
+    about 9 s for a node of eight B200 (NVIDIA/mig-parted#332)."""
+    destroy_seconds: float = 10.0
+    """As for creation: the same calls of the driver."""
+    start_seconds: float = 455.0
+    """Until a successor serves, where nothing better is known: the part of a measured cold start
+    after the image was there (kaito-project/kaito#2325)."""
+    stop_seconds: float = 30.0
+    """Kubernetes' default grace period, for running requests to end."""
+    card_usd_per_hour: float | None = None
+    """None: nothing is priced."""
+
+    def __post_init__(self) -> None:
+        for name in ("create_seconds", "destroy_seconds", "start_seconds", "stop_seconds"):
+            value = getattr(self, name)
+            if not 0 <= value < float("inf"):
+                raise InputError(f"{name} is {value:g}; give seconds, 0 or more")
+        price = self.card_usd_per_hour
+        if price is not None and not 0 < price < float("inf"):
+            raise InputError(f"a GPU at {price:g} dollars an hour; give more than 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepCost:
+    """One step's part."""
+
+    seconds: float
+    usd: float | None
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepackCost:
+    """What a plan costs and saves."""
+
+    steps: tuple[StepCost, ...]
+    """One for each step, in order."""
+    seconds: float
+    """All steps, one after another."""
+    usd: float | None
+    saves_usd_per_hour: float | None
+    """The cards that are freed, at their price."""
+
+    @property
+    def payback_seconds(self) -> float | None:
+        """How long the freed cards must stay away to pay for the moves; None when unpriced."""
+        if self.usd is None or not self.saves_usd_per_hour:
+            return None
+        return self.usd / self.saves_usd_per_hour * _HOUR_SECONDS
+
+
+def repack_cost(state: LiveState, plan: RepackPlan, rates: StepRates) -> RepackCost:
+    """Return what each step of *plan* takes and costs, and what the freed cards save."""
+    steps = tuple(step_cost(state.grid, step, rates) for step in plan.steps)
+    price = rates.card_usd_per_hour
+    freed = plan.cards_before - plan.cards_after
+    return RepackCost(
+        steps=steps,
+        seconds=sum(each.seconds for each in steps),
+        usd=None if price is None else sum(each.usd or 0.0 for each in steps),
+        saves_usd_per_hour=None if price is None else freed * price,
+    )
+
+
+def step_cost(grid: MigGrid, step: Step, rates: StepRates) -> StepCost:
+    """Return what *step* takes and what it costs at *rates*."""
+    seconds, reason = _seconds(step, rates)
+    return StepCost(seconds=seconds, usd=_usd(grid, step, seconds, rates), reason=reason)
+
+
+def _seconds(step: Step, rates: StepRates) -> tuple[float, str]:
+    match step.action:
+        case StepKind.CREATE:
+            return rates.create_seconds, "the driver makes the slice"
+        case StepKind.DESTROY:
+            return rates.destroy_seconds, "the driver removes the slice"
+        case StepKind.STOP:
+            return rates.stop_seconds, "running requests end"
+        case StepKind.START:
+            return _start(step.pod, rates), "the replica loads; it serves nobody until then"
+        case StepKind.MOVE:
+            seconds = _start(step.pod, rates) + rates.stop_seconds
+            return seconds, "the successor loads while the old replica serves; both are held"
+
+
+def _start(pod: LivePod | None, rates: StepRates) -> float:
+    if pod is None or pod.start_seconds is None:
+        return rates.start_seconds
+    return pod.start_seconds
+
+
+def _usd(grid: MigGrid, step: Step, seconds: float, rates: StepRates) -> float | None:
+    share = slice_share(grid, grid.profile(step.placement.profile))
+    if rates.card_usd_per_hour is None or share is None:
+        return None
+    part = float(max(share.memory, share.compute))
+    return rates.card_usd_per_hour * part * seconds / _HOUR_SECONDS

@@ -1,0 +1,110 @@
+"""Steps as the back ends can take them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rightslice.core.catalog.mig import MigGrid, Placement, ProfileName
+from rightslice.core.packing.backends import Backend
+from rightslice.core.packing.live import LiveCard, LivePod, LiveSlice, LiveState
+from rightslice.core.packing.on_backend import Feasible, NotFeasible, Relabel, actions_on
+from rightslice.core.packing.repack import RepackPlan, make_room, repack
+from rightslice.core.packing.steps import Step, StepKind
+
+LARGE = Placement(profile=ProfileName("2g.10gb"), start=0)
+SMALL = Placement(profile=ProfileName("1g.5gb"), start=6)
+
+
+def two_nodes(grid: MigGrid, *idle: LiveSlice) -> LiveState:
+    """Return a 2g on one node and a 1g on another; the first node may have idle slices too."""
+    first = LiveSlice(placement=LARGE, pod=LivePod(name="a"))
+    second = LiveSlice(placement=SMALL, pod=LivePod(name="b"))
+    return LiveState(
+        grid=grid,
+        cards=(
+            LiveCard(name="g0", node="n0", slices=(first, *idle)),
+            LiveCard(name="g1", node="n1", slices=(second,)),
+        ),
+    )
+
+
+def planned(state: LiveState) -> tuple[Step, ...]:
+    """Return the steps of the repack that must be there."""
+    plan = repack(state)
+    assert isinstance(plan, RepackPlan)
+    return plan.steps
+
+
+def test_slices_made_one_by_one_take_the_steps_as_they_are(a100: MigGrid) -> None:
+    """Commands on a node, DAS and DRA change a card while others run."""
+    state = two_nodes(a100)
+    steps = planned(state)
+    for backend in (Backend.NVIDIA_SMI, Backend.DAS, Backend.DRA, Backend.DRA_TAINT_RULES):
+        found = actions_on(backend, state, steps)
+        assert isinstance(found, Feasible)
+        assert found.actions == steps
+        assert bool(found.note) == (backend in (Backend.DAS, Backend.DRA))
+
+
+def test_a_node_in_use_is_not_cut_by_a_label(a100: MigGrid) -> None:
+    """A label resets the node's other cards, so the pods there are named."""
+    state = two_nodes(a100)
+    found = actions_on(Backend.DEVICE_PLUGIN, state, planned(state))
+    assert isinstance(found, NotFeasible)
+    assert "resets all its cards, and" in found.reason
+
+
+def test_idle_slices_take_moved_pods_without_a_label(a100: MigGrid) -> None:
+    """Where the slice exists already, the pod just moves; nothing is destroyed."""
+    state = two_nodes(a100, LiveSlice(placement=SMALL))
+    move = Step(action=StepKind.MOVE, card="g0", placement=SMALL, pod=LivePod(name="b"),
+                from_card="g1", from_placement=SMALL)  # fmt: skip
+    gone = Step(action=StepKind.DESTROY, card="g1", placement=SMALL)
+    found = actions_on(Backend.DEVICE_PLUGIN, state, (move, gone))
+    assert isinstance(found, Feasible)
+    assert found.actions == (move,)
+
+
+def test_an_empty_node_is_cut_once_by_its_label(a100: MigGrid) -> None:
+    """Creations on a node where nothing runs become one relabelling."""
+    state = two_nodes(a100)
+    state = replace(state, cards=(*state.cards, LiveCard(name="g2", node="n2")))
+    make = Step(action=StepKind.CREATE, card="g2", placement=SMALL)
+    other = Step(action=StepKind.CREATE, card="g2", placement=LARGE)
+    found = actions_on(Backend.DEVICE_PLUGIN, state, (make, other))
+    assert isinstance(found, Feasible)
+    assert found.actions == (Relabel(node="n2", cards={"g2": (LARGE, SMALL)}),)
+
+
+def test_no_steps_rest_on_a_guess(a100: MigGrid) -> None:
+    """A layout that was inferred from counts gets no steps."""
+    state = replace(two_nodes(a100), is_inferred=True)
+    found = actions_on(Backend.NVIDIA_SMI, state, planned(two_nodes(a100)))
+    assert isinstance(found, NotFeasible)
+    assert "guess" in found.reason
+
+
+def test_room_is_made_too(a100: MigGrid) -> None:
+    """Steps that make room for a waiting slice are taken as well."""
+    state = two_nodes(a100)
+    plan = make_room(state, {ProfileName("7g.40gb"): 1})
+    assert isinstance(plan, RepackPlan)
+    assert isinstance(actions_on(Backend.DRA, state, plan.steps), Feasible)
+
+
+@given(data=st.data())
+@settings(max_examples=30, deadline=None)
+def test_labels_never_touch_a_node_in_use(
+    data: st.DataObject, small_states: st.SearchStrategy[LiveState]
+) -> None:
+    """Whatever the state: a relabelled node runs no pod, and every other step is the plan's."""
+    state = data.draw(small_states)
+    plan = repack(state)
+    steps = plan.steps if isinstance(plan, RepackPlan) else ()
+    found = actions_on(Backend.DEVICE_PLUGIN, state, steps)
+    if isinstance(found, Feasible):
+        assert all(action in steps for action in found.actions if isinstance(action, Step))
+        assert not [a for a in found.actions if isinstance(a, Relabel) and a.node == "n"]

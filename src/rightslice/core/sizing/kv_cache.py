@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar, overload
 
 from rightslice.core.catalog.engine import EngineRelease
 from rightslice.core.catalog.model import (
@@ -24,9 +24,15 @@ from rightslice.core.catalog.model import (
     Model,
     StateSpace,
 )
+from rightslice.core.sizing.amounts import Whole, cut, larger, ratio, smaller
 from rightslice.core.sizing.coefficients import release_number
 from rightslice.core.sizing.parameters import layers_per_stage, stages_of
 from rightslice.core.sizing.result import EffectiveFlags, Sizing
+
+if TYPE_CHECKING:
+    from rightslice.core.sizing.amounts import Reals, Wholes
+
+_Tokens = TypeVar("_Tokens", int, "Wholes")
 
 KEYS_AND_VALUES: Final = 2
 _SHORTEST_OVER: Final = {
@@ -69,7 +75,7 @@ class KvGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class KvLayout:
+class BlockLayout(Generic[Whole]):
     """How one rank's KV pool is divided."""
 
     groups: tuple[KvGroup, ...]
@@ -77,24 +83,28 @@ class KvLayout:
     """Bytes of one block of the pool, over the layers of the longest group."""
     token_bytes: int
     """Bytes that one more token of context takes in the long run."""
-    batched_tokens: int
+    batched_tokens: Whole
+    """Tokens of one step, or of each of many configurations."""
     state_blocks: int
     needs: str = "groups"
     """How the release counts what one request needs: ``layers``, ``first group`` or ``groups``."""
 
-    def blocks(self, pool_bytes: int) -> int:
+    def blocks(self, pool_bytes: Whole) -> Whole:
         """Return how many blocks a pool of *pool_bytes* has."""
-        return max(0, pool_bytes // self.block_bytes) if self.block_bytes else 0
+        return larger(pool_bytes // self.block_bytes, 0) if self.block_bytes else 0 * pool_bytes
 
-    def blocks_of(self, tokens: int) -> int:
+    def blocks_of(self, tokens: Whole) -> Whole:
         """Return the blocks that one sequence of *tokens* occupies at most."""
-        return sum(self._group_blocks(group, tokens) for group in self.groups)
+        total = 0 * tokens
+        for group in self.groups:
+            total = total + self._group_blocks(group, tokens)
+        return total
 
-    def bytes_of(self, tokens: int) -> int:
+    def bytes_of(self, tokens: Whole) -> Whole:
         """Return the pool bytes that one sequence of *tokens* needs."""
         return self.blocks_of(tokens) * self.block_bytes
 
-    def needed(self, tokens: int) -> int:
+    def needed(self, tokens: Whole) -> Whole:
         """Return the bytes that the release's own check asks for one sequence of *tokens*.
 
         Until 0.13 without the padding of shorter groups, and from 0.14 to 0.18 of the first group
@@ -108,23 +118,39 @@ class KvLayout:
             return self.bytes_of(tokens)
         page = self.block_bytes // max(group.layers for group in self.groups)
         base = min(group.block_tokens for group in self.groups)
-        total = 0
+        total = 0 * tokens
         for group in self.groups:
             own, size = replace(group, block_tokens=base), group.page.size_bytes * base
             each = page if group.page.kind == "state" else size
-            total += group.layers * self._group_blocks(own, tokens) * each
+            total = total + group.layers * self._group_blocks(own, tokens) * each
         return total
 
-    def _group_blocks(self, group: KvGroup, tokens: int) -> int:
+    def _group_blocks(self, group: KvGroup, tokens: Whole) -> Whole:
         kind, block = group.page.kind, group.block_tokens
         if kind == "state":
-            return self.state_blocks
+            return 0 * tokens + self.state_blocks
         if kind == "sliding":
-            reach = group.page.span_tokens - 1 + self.batched_tokens
-            return -(-min(reach, tokens) // block) + 1
+            reach = self.batched_tokens + (group.page.span_tokens - 1)
+            return -(-smaller(reach, tokens) // block) + 1
         if kind == "chunked":
-            return -(-min(group.page.span_tokens + self.batched_tokens, tokens) // block)
+            reach = self.batched_tokens + group.page.span_tokens
+            return -(-smaller(reach, tokens) // block)
         return -(-tokens // block)
+
+    def stepping(self, batched_tokens: _Tokens) -> BlockLayout[_Tokens]:
+        """Return the same division for steps of *batched_tokens*."""
+        return BlockLayout(
+            self.groups,
+            self.block_bytes,
+            self.token_bytes,
+            batched_tokens,
+            self.state_blocks,
+            self.needs,
+        )
+
+
+KvLayout = BlockLayout[int]
+"""The layout of one configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +162,6 @@ class _Rules:
     value_bytes: int
     block_tokens: int
     grouping: str
-    batched_tokens: int
     state_blocks: int
     needs: str
 
@@ -152,17 +177,26 @@ def kv_layout(
     model: Model, flags: EffectiveFlags, engine: EngineRelease, *, stage: int = 0
 ) -> KvLayout:
     """Return the layout of the KV pool of one rank of pipeline stage *stage*."""
-    rules = _Rules(
+    return stage_layouts(model, flags, engine)[stage].stepping(flags.max_num_batched_tokens)
+
+
+def stage_layouts(
+    model: Model, flags: EffectiveFlags, engine: EngineRelease
+) -> tuple[KvLayout, ...]:
+    """Return the layout of each pipeline stage for steps of one token: `stepping` sets more."""
+    return _layouts(model, _rules(model, flags, engine))
+
+
+def _rules(model: Model, flags: EffectiveFlags, engine: EngineRelease) -> _Rules:
+    return _Rules(
         tensor_parallel=flags.tensor_parallel,
         pipeline_parallel=stages_of(model, flags),
         value_bytes=kv_value_bytes(flags),
         block_tokens=flags.block_size,
         grouping=engine.hybrid_groups,
-        batched_tokens=flags.max_num_batched_tokens,
         state_blocks=_state_blocks(flags, engine),
         needs=_needs(engine.version),
     )
-    return _layouts(model, rules)[stage]
 
 
 def _state_blocks(flags: EffectiveFlags, engine: EngineRelease) -> int:
@@ -183,8 +217,7 @@ def bytes_per_token(model: Model, flags: EffectiveFlags, engine: EngineRelease) 
 
     Sliding and chunked layers, once past their window, and states grow no more.
     """
-    stages = range(stages_of(model, flags))
-    return max(kv_layout(model, flags, engine, stage=stage).token_bytes for stage in stages)
+    return max(layout.token_bytes for layout in stage_layouts(model, flags, engine))
 
 
 def sequences_that_fit(sizing: Sizing, tokens_per_sequence: int, *, confidence: float = 0.5) -> int:
@@ -199,21 +232,32 @@ def sequences_that_fit(sizing: Sizing, tokens_per_sequence: int, *, confidence: 
     return blocks // each if each else sizing.flags.max_num_seqs
 
 
-def tokens_logged(layout: KvLayout, blocks: int, max_len: int, engine: EngineRelease) -> int:
+def tokens_logged(
+    layout: BlockLayout[Whole], blocks: Whole, max_len: Whole, engine: EngineRelease
+) -> Whole:
     """Return the "GPU KV cache size" that this release logs for *blocks*."""
     if not layout.groups:
-        return 0
+        return 0 * blocks
     shortest = min(group.block_tokens for group in layout.groups)
     if engine.token_log == "concurrency" and len(layout.groups) > 1:  # noqa: S105 - no password
-        return int(max_concurrency(layout, blocks, max_len, engine) * max_len)
+        return cut(max_concurrency(layout, blocks, max_len, engine) * max_len)
     return blocks // len(layout.groups) * shortest
 
 
-def max_concurrency(layout: KvLayout, blocks: int, max_len: int, engine: EngineRelease) -> float:
+@overload
+def max_concurrency(
+    layout: BlockLayout[int], blocks: int, max_len: int, engine: EngineRelease
+) -> float: ...
+@overload
+def max_concurrency(
+    layout: BlockLayout[Wholes], blocks: Wholes, max_len: Wholes, engine: EngineRelease
+) -> Reals: ...
+def max_concurrency(
+    layout: BlockLayout[Whole], blocks: Whole, max_len: Whole, engine: EngineRelease
+) -> float | Reals:
     """Return the "Maximum concurrency" of requests of *max_len* tokens that is logged."""
-    each = layout.blocks_of(max_len)
-    usable = blocks - 1 if engine.null_block else blocks
-    return max(0, usable) / each if each else 0.0
+    usable = larger(blocks - 1 if engine.null_block else blocks, 0)
+    return ratio(usable, layout.blocks_of(max_len), otherwise=0.0)
 
 
 @lru_cache(maxsize=8192)
@@ -241,9 +285,7 @@ def _layout(layers: tuple[Layer, ...], rules: _Rules) -> KvLayout:
         )
     else:
         groups, each = _hybrid_groups(buckets, rules)
-    return KvLayout(
-        groups, each, token_bytes, rules.batched_tokens, rules.state_blocks, rules.needs
-    )
+    return BlockLayout(groups, each, token_bytes, 1, rules.state_blocks, rules.needs)
 
 
 def _uniform(buckets: dict[PageKind, int]) -> bool:

@@ -23,6 +23,7 @@ from rightslice.core.catalog.estimate import Band
 from rightslice.core.catalog.model import Model
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.sizing.activation import ActivationPeak, activation_peak
+from rightslice.core.sizing.budget import Budget, remainder
 from rightslice.core.sizing.coefficients import MemoryCoefficients, release_number
 from rightslice.core.sizing.defaults import effective_flags
 from rightslice.core.sizing.graphs import GraphMemory, graph_memory, non_torch_memory
@@ -42,7 +43,7 @@ from rightslice.core.sizing.parameters import (
 )
 from rightslice.core.sizing.result import KvPool, MemoryTerm, Sizing
 from rightslice.core.sizing.startup import Startup
-from rightslice.core.sizing.verdict import Budget, verdict_of
+from rightslice.core.sizing.verdict import verdict_of
 from rightslice.units import format_bytes, format_gib
 
 _TRITON_EXPERTS: Final = (0, 11), (0, 16)
@@ -64,7 +65,7 @@ class StageMemory:
     non_torch: Band
     non_torch_origin: str
     layout: KvLayout
-    budget: Budget
+    budget: Budget[int, Band]
 
 
 def size(  # noqa: PLR0913 - the six inputs of a start-up, each a value of its own
@@ -112,46 +113,65 @@ def size(  # noqa: PLR0913 - the six inputs of a start-up, each a value of its o
 
 def stage_memories(startup: Startup) -> tuple[StageMemory, ...]:
     """Return every term of each pipeline stage."""
-    flags = startup.flags
+    return tuple(
+        _stage_memory(startup, weights, stage)
+        for stage, weights in enumerate(loaded_weights(startup))
+    )
+
+
+def loaded_weights(startup: Startup) -> tuple[StageWeights, ...]:
+    """Return the weights of each pipeline stage, as this release loads them."""
+    release = release_number(startup.engine.version)
     loading = Loading(
         startup.dtype_bytes,
         startup.quantization,
-        flags.tensor_parallel,
-        stages_of(startup.model, flags),
-        pads_both_sides=not _TRITON_EXPERTS[0]
-        <= release_number(startup.engine.version)
-        < _TRITON_EXPERTS[1],
-        keeps_nested=release_number(startup.engine.version) < _NESTED_UNTIL,
+        startup.flags.tensor_parallel,
+        stages_of(startup.model, startup.flags),
+        pads_both_sides=not _TRITON_EXPERTS[0] <= release < _TRITON_EXPERTS[1],
+        keeps_nested=release < _NESTED_UNTIL,
         lora_ranks=startup.lora_ranks,
     )
-    return tuple(
-        _stage_memory(startup, weights, stage)
-        for stage, weights in enumerate(stage_weights(startup.model, loading))
-    )
+    return stage_weights(startup.model, loading)
 
 
-def _stage_memory(startup: Startup, weights: StageWeights, stage: int) -> StageMemory:
-    known = startup.coefficients
-    activation = activation_peak(startup, weights)
-    graphs = graph_memory(startup, weights)
-    non_torch, origin = non_torch_memory(startup)
+def weights_band(weights: StageWeights, known: MemoryCoefficients) -> Band:
+    """Return the weights of one rank with their band."""
     total, slots = weights.total_bytes, weights.lora_bytes * _LORA_SPREAD
-    weights_band = Band(
+    return Band(
         math.floor(total * known.weights_low_ratio - slots),
         total,
         math.ceil(total * known.weights_high_ratio + slots),
     )
+
+
+def warm_up_ratio(weights: StageWeights, known: MemoryCoefficients) -> float:
+    """Return what the run after graph capture needs, in multiples of the sampler phase."""
+    unfused = weights.pads_both_sides and has_unfused_experts(weights)
+    return known.warm_up.unfused_ratio if unfused else known.warm_up.fused_ratio
+
+
+def _stage_memory(startup: Startup, weights: StageWeights, stage: int) -> StageMemory:
+    known, flags = startup.coefficients, startup.flags
+    activation = activation_peak(startup, weights)
+    graphs = graph_memory(startup, weights)
+    non_torch, origin = non_torch_memory(startup)
+    loaded = weights_band(weights, known)
+    layout = kv_layout(startup.model, flags, startup.engine, stage=stage)
     budget = Budget(
-        weights=weights_band,
+        free_bytes=startup.device.memory_bytes - startup.neighbours_bytes,
+        requested_bytes=startup.requested_bytes,
+        pool_is_given=flags.kv_cache_memory_bytes is not None,
+        graphs_in_budget=startup.engine.graphs_in_budget,
+        weights=loaded,
         activation=activation.band,
         sampler_bytes=activation.sampler_bytes,
         non_torch=non_torch,
         graphs=graphs.band,
         context=known.context,
-        has_unfused_experts=weights.pads_both_sides and has_unfused_experts(weights),
-        pool=_pool(startup, (weights_band, activation.band, non_torch), graphs.band),
+        pool=_pool(startup, (loaded, activation.band, non_torch), graphs.band),
+        needed_bytes=layout.needed(flags.max_model_len),
+        warm_up_bytes=round(activation.sampler_bytes * warm_up_ratio(weights, known)),
     )
-    layout = kv_layout(startup.model, startup.flags, startup.engine, stage=stage)
     return StageMemory(weights, activation, graphs, non_torch, origin, layout, budget)
 
 
@@ -161,15 +181,7 @@ def _pool(startup: Startup, terms: tuple[Band, ...], graphs: Band) -> Band:
     if fixed is not None:
         return Band.exact(fixed)
     counted = (*terms, graphs) if startup.engine.graphs_in_budget else terms
-    return remainder(startup.requested_bytes, counted)
-
-
-def remainder(whole: int, terms: tuple[Band, ...]) -> Band:
-    """Return *whole* minus *terms*, whose errors are independent."""
-    expected = whole - sum(term.expected for term in terms)
-    below = math.hypot(*(term.high - term.expected for term in terms))
-    above = math.hypot(*(term.expected - term.low for term in terms))
-    return Band(expected - math.ceil(below), expected, expected + math.ceil(above))
+    return Band(*remainder(startup.requested_bytes, *counted))
 
 
 def _kv_pool(startup: Startup, stage: StageMemory) -> KvPool:
@@ -283,9 +295,9 @@ def _unused_term(startup: Startup, terms: list[MemoryTerm]) -> MemoryTerm:
     whole = startup.device.memory_bytes
     outside = tuple(term.size_bytes for term in terms if not term.in_budget)
     if startup.flags.kv_cache_memory_bytes is not None:
-        band = remainder(whole, tuple(term.size_bytes for term in terms))
+        band = Band(*remainder(whole, *(term.size_bytes for term in terms)))
     else:
-        band = remainder(whole - startup.requested_bytes, outside)
+        band = Band(*remainder(whole - startup.requested_bytes, *outside))
     beyond = format_gib(whole - startup.requested_bytes)
     return MemoryTerm(
         name="unused",

@@ -7,18 +7,14 @@ sampler warm-up, runtime. Messages read in ``vllm/v1/worker/utils.py``,
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import lru_cache
-from statistics import NormalDist
-from typing import Final
+from typing import Final, assert_never
 
-from rightslice.core.catalog.estimate import BAND_CONFIDENCE, Band, normal_quantile
+from rightslice.core.catalog.estimate import Band
+from rightslice.core.sizing.budget import PHASES, Budget, Check, headroom, margins, probability
 from rightslice.core.sizing.coefficients import release_number
 from rightslice.core.sizing.configuration import refused_configuration
 from rightslice.core.sizing.kv_cache import KvLayout
-from rightslice.core.sizing.result import Fits, Phase, TooBig, Verdict
+from rightslice.core.sizing.result import Fits, TooBig, Verdict
 from rightslice.core.sizing.startup import Startup
 from rightslice.units import GIB, format_gib
 
@@ -26,107 +22,61 @@ _MODELS_S_UNTIL: Final = (0, 16)
 """0.8 to 0.15 print "the models's max seq len"."""
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """The terms of one rank, as the verdict needs them."""
-
-    weights: Band
-    activation: Band
-    sampler_bytes: int
-    non_torch: Band
-    graphs: Band
-    context: Band
-    has_unfused_experts: bool
-    pool: Band
+_Words = tuple[str, str, str]
+"""What the largest term is, why the check fails, and what vLLM prints."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Check:
-    """One condition of a start: what must not be negative, and how it fails."""
-
-    phase: Phase
-    margin_bytes: int
-    spread_bytes: float
-    """Half width of the margin's band on its low side; 0 when it is exact."""
-    largest_term: str
-    reason: Callable[[], str]
-    error: Callable[[], str]
-
-
-def verdict_of(startup: Startup, budget: Budget, layout: KvLayout) -> Verdict:
+def verdict_of(startup: Startup, budget: Budget[int, Band], layout: KvLayout) -> Verdict:
     """Return the first check that fails at the expected values, or that all hold."""
     refusal = refused_configuration(startup)
     if refusal is not None:
         return refusal
-    checks = list(_checks(startup, budget, layout))
-    for check in checks:
-        if check.margin_bytes < 0:
-            return _too_big(check, max(-other.margin_bytes for other in checks))
-    return Fits(
-        headroom_bytes=max(0, _beyond(startup, budget, high=True)),
-        probability=min(_probability(check) for check in checks),
-    )
-
-
-def _too_big(check: _Check, short_by_bytes: int) -> TooBig:
-    """The first failing check gives phase and words, the worst one how much is missing."""
-    more = ""
-    if short_by_bytes > -check.margin_bytes:
-        more = f"; to serve one full request {format_gib(short_by_bytes)} are missing"
+    every = tuple(margins(budget))
+    failing = next((margin for margin in every if margin.left_bytes < 0), None)
+    if failing is None:
+        return Fits(
+            headroom_bytes=headroom(budget),
+            probability=probability(min(margin.score for margin in every)),
+        )
+    short_by_bytes = max(-margin.left_bytes for margin in every)
+    term, reason, error = _words(failing.check, startup, budget, layout)
+    if short_by_bytes > -failing.left_bytes:
+        reason += f"; to serve one full request {format_gib(short_by_bytes)} are missing"
     return TooBig(
-        phase=check.phase,
+        phase=PHASES[failing.check],
         short_by_bytes=short_by_bytes,
-        largest_term=check.largest_term,
-        reason=check.reason() + more,
-        error_text=check.error(),
+        largest_term=term,
+        reason=reason,
+        error_text=error,
     )
 
 
-def _probability(check: _Check) -> float:
-    if check.spread_bytes == 0:
-        return 1.0
-    score = check.margin_bytes / check.spread_bytes
-    return _tail(round(min(9.0, score), 3))
+def _words(check: Check, startup: Startup, budget: Budget[int, Band], layout: KvLayout) -> _Words:
+    match check:
+        case Check.FREE:
+            return _free_words(startup, budget)
+        case Check.WEIGHTS:
+            return _weights_words(startup, budget)
+        case Check.PROFILE:
+            return _profile_words(startup, budget)
+        case Check.NO_CACHE | Check.ONE_REQUEST:
+            return _cache_words(check, startup, budget, layout)
+        case Check.GRAPHS | Check.WARM_UP | Check.FULL_STEP:
+            return _after_cache_words(check, startup, budget)
+        case _:
+            assert_never(check)
 
 
-@lru_cache(maxsize=16384)
-def _tail(score: float) -> float:
-    """Return the chance of a margin *score* half bands above zero to stay there."""
-    return NormalDist().cdf(score * normal_quantile(0.5 + BAND_CONFIDENCE / 2))
-
-
-def _checks(startup: Startup, budget: Budget, layout: KvLayout) -> Iterator[_Check]:
-    if startup.flags.kv_cache_memory_bytes is None:
-        yield _free_at_start(startup, budget)
-    yield _load(startup, budget)
-    yield _profile(startup, budget)
-    yield from _cache(startup, budget, layout)
-    yield from _after_cache(startup, budget)
-
-
-def _taken(startup: Startup, *bands: Band) -> tuple[int, float]:
-    """Return what the device has left after *bands*, and how uncertain that is."""
-    left = startup.device.memory_bytes - startup.neighbours_bytes
+def _free_words(startup: Startup, budget: Budget[int, Band]) -> _Words:
+    free, total = budget.free_bytes - budget.context.expected, startup.device.memory_bytes
+    requested, ratio = budget.requested_bytes, startup.flags.gpu_memory_utilization
     return (
-        left - sum(band.expected for band in bands),
-        math.hypot(*(band.high - band.expected for band in bands)),
-    )
-
-
-def _free_at_start(startup: Startup, budget: Budget) -> _Check:
-    free, spread = _taken(startup, budget.context)
-    total, requested = startup.device.memory_bytes, startup.requested_bytes
-    ratio = startup.flags.gpu_memory_utilization
-    return _Check(
-        Phase.LOAD,
-        free - requested,
-        spread,
         "neighbours" if startup.neighbours_bytes else "gpu-memory-utilization",
-        lambda: (
+        (
             f"{format_gib(requested)} are asked for, {format_gib(free)} of {format_gib(total)}"
             " are free at the start"
         ),
-        lambda: (
+        (
             f"ValueError: Free memory on device cuda:0 ({free / GIB:.2f}/{total / GIB:.2f} GiB) on"
             f" startup is less than desired GPU memory utilization ({ratio:g},"
             f" {requested / GIB:.2f} GiB). Decrease GPU memory utilization or reduce GPU memory"
@@ -135,132 +85,79 @@ def _free_at_start(startup: Startup, budget: Budget) -> _Check:
     )
 
 
-def _load(startup: Startup, budget: Budget) -> _Check:
-    left, spread = _taken(startup, budget.context, budget.weights)
-    return _Check(
-        Phase.LOAD,
-        left,
-        spread,
+def _weights_words(startup: Startup, budget: Budget[int, Band]) -> _Words:
+    free = budget.free_bytes - budget.context.expected
+    return (
         "weights",
-        lambda: (
+        (
             f"the weights alone ({format_gib(budget.weights.expected)}) are larger than the"
-            f" device's free memory ({format_gib(left + budget.weights.expected)})"
+            f" device's free memory ({format_gib(free)})"
         ),
-        lambda: _out_of_memory(startup),
+        _out_of_memory(startup),
     )
 
 
-def _profile(startup: Startup, budget: Budget) -> _Check:
-    left, spread = _taken(
-        startup, budget.context, budget.weights, budget.non_torch, budget.activation
-    )
-    sampling = budget.sampler_bytes >= budget.activation.expected
-    return _Check(
-        Phase.PROFILE,
-        left,
-        spread,
-        "weights" if budget.weights.expected > budget.activation.expected else "activation",
-        lambda: (
-            f"weights ({format_gib(budget.weights.expected)}) and the profile run"
-            f" ({format_gib(budget.activation.expected)}) need {format_gib(-left)} too much"
+def _profile_words(startup: Startup, budget: Budget[int, Band]) -> _Words:
+    terms = (budget.context, budget.weights, budget.non_torch, budget.activation)
+    missing = sum(term.expected for term in terms) - budget.free_bytes
+    weights, peak = budget.weights.expected, budget.activation.expected
+    return (
+        "weights" if weights > peak else "activation",
+        (
+            f"weights ({format_gib(weights)}) and the profile run ({format_gib(peak)}) need"
+            f" {format_gib(missing)} too much"
         ),
-        lambda: _warm_up_error(startup) if sampling else _out_of_memory(startup),
+        _warm_up_error(startup) if budget.sampler_bytes >= peak else _out_of_memory(startup),
     )
 
 
-def _cache(startup: Startup, budget: Budget, layout: KvLayout) -> Iterator[_Check]:
-    pool, length = budget.pool, startup.flags.max_model_len
-    spread = pool.expected - pool.low
-    largest = "weights" if budget.weights.expected >= budget.activation.expected else "activation"
-    yield _Check(
-        Phase.CACHE,
-        pool.expected - 1,
-        spread,
-        largest,
-        lambda: (
-            f"nothing is left for the KV cache: {format_gib(pool.expected)} of the"
+def _cache_words(
+    check: Check, startup: Startup, budget: Budget[int, Band], layout: KvLayout
+) -> _Words:
+    pool, length = budget.pool.expected, startup.flags.max_model_len
+    if check is Check.ONE_REQUEST:
+        return (
+            "kv cache",
+            (
+                f"one request of {length} tokens needs {format_gib(budget.needed_bytes)} of KV"
+                f" cache, {format_gib(pool)} are left"
+            ),
+            _too_long_error(startup, pool, layout),
+        )
+    weighty = budget.weights.expected >= budget.activation.expected
+    return (
+        "weights" if weighty else "activation",
+        (
+            f"nothing is left for the KV cache: {format_gib(pool)} of the"
             f" {format_gib(startup.requested_bytes)} that"
             f" gpu-memory-utilization {startup.flags.gpu_memory_utilization:g} grants"
         ),
-        lambda: (
+        (
             "ValueError: No available memory for the cache blocks. Try increasing"
             " `gpu_memory_utilization` when initializing the engine."
         ),
     )
-    needed = layout.needed(length)
-    yield _Check(
-        Phase.CACHE,
-        pool.expected - needed,
-        spread,
-        "kv cache",
-        lambda: (
-            f"one request of {length} tokens needs {format_gib(needed)} of KV cache,"
-            f" {format_gib(pool.expected)} are left"
-        ),
-        lambda: _too_long_error(startup, pool.expected, layout),
-    )
 
 
-def _after_cache(startup: Startup, budget: Budget) -> Iterator[_Check]:
-    pool = Band.exact(budget.pool.expected)
-    left, spread = _taken(
-        startup, budget.context, budget.weights, budget.non_torch, budget.graphs, pool
-    )
-    if startup.flags.kv_cache_memory_bytes is None:
-        # Within the budget the pool gives way: what remains uncertain lies beyond it.
-        spread = math.hypot(
-            budget.context.high - budget.context.expected,
-            0 if startup.engine.graphs_in_budget else budget.graphs.high - budget.graphs.expected,
-        )
-    yield _Check(
-        Phase.GRAPHS,
-        left,
-        spread,
-        "cuda graphs",
-        lambda: f"after the KV cache {format_gib(-left)} are missing for CUDA graphs",
-        lambda: _out_of_memory(startup),
-    )
-    warm_up = startup.coefficients.warm_up
-    ratio = warm_up.unfused_ratio if budget.has_unfused_experts else warm_up.fused_ratio
-    sampler = round(budget.sampler_bytes * ratio)
-    yield _Check(
-        Phase.WARM_UP,
-        left - sampler,
-        spread,
-        "activation",
-        lambda: (
-            f"sampling for {startup.sampling_rows} rows needs {format_gib(sampler)} after CUDA"
-            f" graphs are captured, {format_gib(left)} are left"
-        ),
-        lambda: _warm_up_error(startup),
-    )
-    peak = budget.activation.expected
-    yield _Check(
-        Phase.RUNTIME,
-        left - peak,
-        spread,
-        "activation",
-        lambda: f"a full step needs {format_gib(peak)}, {format_gib(left)} are left",
-        lambda: _out_of_memory(startup),
-    )
-
-
-def _beyond(startup: Startup, budget: Budget, *, high: bool) -> int:
-    """Device memory beyond every claim, the activation peak's included."""
-    bands = [budget.context, budget.weights, budget.non_torch, budget.activation, budget.graphs]
-    counted = [budget.context] + ([] if startup.engine.graphs_in_budget else [budget.graphs])
-    left = startup.device.memory_bytes - startup.neighbours_bytes
-    if startup.flags.kv_cache_memory_bytes is not None:
+def _after_cache_words(check: Check, startup: Startup, budget: Budget[int, Band]) -> _Words:
+    terms = (budget.context, budget.weights, budget.non_torch, budget.graphs, budget.pool)
+    left = budget.free_bytes - sum(term.expected for term in terms)
+    if check is Check.GRAPHS:
+        reason = f"after the KV cache {format_gib(-left)} are missing for CUDA graphs"
+        return "cuda graphs", reason, _out_of_memory(startup)
+    if check is Check.WARM_UP:
         return (
-            left
-            - sum(band.high if high else band.expected for band in bands)
-            - (budget.pool.expected)
+            "activation",
+            (
+                f"sampling for {startup.sampling_rows} rows needs"
+                f" {format_gib(budget.warm_up_bytes)} after CUDA graphs are captured,"
+                f" {format_gib(left)} are left"
+            ),
+            _warm_up_error(startup),
         )
-    return (
-        left
-        - startup.requested_bytes
-        - sum(band.high if high else band.expected for band in counted)
-    )
+    peak = budget.activation.expected
+    reason = f"a full step needs {format_gib(peak)}, {format_gib(left)} are left"
+    return "activation", reason, _out_of_memory(startup)
 
 
 def _out_of_memory(startup: Startup) -> str:

@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import math
 from operator import mul
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from rightslice.core.catalog.device import Device
 from rightslice.core.catalog.estimate import Estimate
 from rightslice.core.catalog.share import MigSlice, MpsShare, TimeSlice
+from rightslice.core.perf.arithmetic import Arithmetic
 from rightslice.core.perf.operation import Spread
 from rightslice.core.perf.result import Latency, PerfConstants
 from rightslice.core.perf.roofline import Step
+
+WIDEST: Final = math.log(10)
+"""Largest log-scale doubt stated: beyond a factor of ten either way a band says nothing more."""
 
 
 class Doubt(NamedTuple):
@@ -32,25 +36,44 @@ class Doubt(NamedTuple):
 
     def at(self, step: Step, running: float, prompts: float, steps: float = 1.0) -> Doubt:
         """Return the doubt about a token that takes *steps* of *running*, and *prompts* seconds."""
+        hypot, where = step.arithmetic.hypot, step.arithmetic.where
         whole = steps * step.seconds(running) + prompts
-        if running <= 0 or not 0 < whole < math.inf:
-            return self
         further = self.host * steps * step.host_per_sequence * running / step.stages / whole
         if self.covariance:
             shares = _shares(step, running, prompts, steps)
-            posterior = math.sqrt(max(_quadratic(self.covariance, shares), 0.0)) / whole
-            further = math.hypot(further, posterior)
+            spread = step.arithmetic.larger(_quadratic(self.covariance, shares), 0.0)
+            further = hypot(further, step.arithmetic.sqrt(spread) / whole)
+        served = running > 0
         return self._replace(
-            tpot=math.hypot(self.tpot, further), ttft=math.hypot(self.ttft, further)
+            tpot=where(served, hypot(self.tpot, further), self.tpot),
+            ttft=where(served, hypot(self.ttft, further), self.ttft),
+        )
+
+    def in_queue(
+        self, now: tuple[float, float], slow: tuple[float, float], arithmetic: Arithmetic
+    ) -> Doubt:
+        """Return the doubt that a queue makes of this one about its server's speed.
+
+        *now* and *slow* are mean TPOT and TTFT of the server and of one slowed by this doubt; the
+        latter may be infinite.
+        """
+        log, larger, smaller = arithmetic.log, arithmetic.larger, arithmetic.smaller
+        tpot, ttft = (
+            smaller(log(worse / usual), WIDEST) for usual, worse in zip(now, slow, strict=True)
+        )
+        further = larger(ttft - self.tpot, 0.0)
+        return self._replace(
+            tpot=larger(tpot, self.tpot),
+            ttft=smaller(arithmetic.hypot(self.ttft, further), WIDEST),
         )
 
 
 def _shares(step: Step, running: float, prompts: float, steps: float) -> tuple[float, ...]:
     """Return the seconds by which TPOT grows a unit of each log constant, in order."""
-    n = max(running / step.stages, 1.0) if step.stages > 1 else running
+    n = step.a_stage(running)
     weights = step.weights + sum(size * (1.0 - untouched**n) for size, untouched in step.experts)
     cache, compute = step.memory_per_sequence * n, step.compute_per_sequence * n
-    corner = math.hypot(weights + cache, compute)
+    corner = step.arithmetic.hypot(weights + cache, compute)
     memory = steps * (weights + cache) / corner
     return (
         steps * step.overhead,

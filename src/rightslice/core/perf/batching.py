@@ -26,83 +26,86 @@ from __future__ import annotations
 
 import math
 
-from rightslice.core.catalog.lengths import Lengths
 from rightslice.core.catalog.traffic import Traffic
+from rightslice.core.perf.arithmetic import Arithmetic
 from rightslice.core.perf.operation import QUANTILES, Operation, Spread
 from rightslice.core.perf.roofline import Step
+from rightslice.core.perf.shapes import Requests, requests_of
 
 
 def closed_loop(step: Step, traffic: Traffic, clients: int, capacity: int) -> Operation:
     """Return the steady state of *clients* on a server that runs *capacity* sequences at once."""
-    running = min(clients, capacity)
-    if running < 1:
+    if min(clients, capacity) < 1:
         return Operation.unserved(waiting=clients, utilization=math.inf)
-    output = traffic.output.mean
+    return busy_loop(step, requests_of(traffic), clients, capacity)
+
+
+def busy_loop(step: Step, requests: Requests, clients: float, capacity: float) -> Operation:
+    """Return the steady state of *clients*, at least one, of servers that run at least one."""
+    arithmetic = step.arithmetic
+    running = arithmetic.smaller(clients, capacity)
+    output = requests.output_tokens
     step_seconds = step.seconds(running)
     interference = (running - 1) * step.prefill / output / step.stages
     tpot = step_seconds + interference
-    decode = max(output - 1, 0.0) * tpot
+    decode = arithmetic.larger(output - 1, 0.0) * tpot
     service = step.prefill + step.step_share(running) * step_seconds
-    wait = _prompt_wait(running, service, decode)
+    wait = _prompt_wait(running, service, decode, arithmetic)
     own = step.prefill + step.steps_per_prompt(running) * step_seconds
     served = step.first_token + step_seconds / 2 + wait + own
     requests_per_second = running / (served + decode)
     queued = (clients - running) / requests_per_second
     busy = running * service / (decode + wait + service)
+    tails = _wait_tails(wait, busy, (running - 1) * service, arithmetic)
     return Operation(
-        running=float(running),
-        waiting=float(clients - running),
-        tpot=Spread.normal(tpot, _tpot_sd(step, traffic, running)),
-        ttft=_first_token(
-            step, traffic, served + queued, wait_tails(wait, busy, (running - 1) * service)
-        ),
+        running=running * 1.0,
+        waiting=(clients - running) * 1.0,
+        tpot=Spread.normal(tpot, _tpot_sd(step, requests, running), arithmetic),
+        ttft=_first_token(step, requests, served + queued, tails),
         requests_per_second=requests_per_second,
         utilization=clients / capacity,
         prefill_per_token=interference,
     )
 
 
-def _prompt_wait(sequences: int, service: float, decode: float) -> float:
+def _prompt_wait(sequences: float, service: float, decode: float, arithmetic: Arithmetic) -> float:
     """Solve the two-station network: mean wait behind prompts of others."""
     others = sequences - 1
-    if not others:
-        return 0.0
     linear = decode + service - others * service
     constant = others * service * service / 2
-    root = math.sqrt(linear * linear + 4 * constant)
+    root = arithmetic.sqrt(linear * linear + 4 * constant)
+    larger_root = (abs(linear) + root) / 2
     # the form without cancellation
-    return 2 * constant / (linear + root) if linear > 0 else (root - linear) / 2
+    return arithmetic.where(linear > 0, constant / larger_root, larger_root)
 
 
-def wait_tails(wait: float, busy: float, longest: float) -> tuple[float, ...]:
+def _wait_tails(
+    wait: float, busy: float, longest: float, arithmetic: Arithmetic
+) -> tuple[float, ...]:
     """Return by how much the wait exceeds its mean at each percentile kept."""
-    if wait <= 0 or busy <= 0:
-        return tuple(0.0 for _ in QUANTILES)
-    share = min(busy, 1.0)
-    tails = (wait / share * math.log(max(share / (1 - q), 1.0)) for q in QUANTILES)
-    return tuple(min(tail, longest) - wait for tail in tails)
+    larger, smaller, log = arithmetic.larger, arithmetic.smaller, arithmetic.log
+    share = smaller(busy, 1.0)
+    scale = wait / share
+    return tuple(
+        [smaller(scale * log(larger(share / (1 - q), 1.0)), longest) - wait for q in QUANTILES]
+    )
 
 
-def _first_token(step: Step, traffic: Traffic, mean: float, tails: tuple[float, ...]) -> Spread:
-    inputs = traffic.input
+def _first_token(step: Step, requests: Requests, mean: float, tails: tuple[float, ...]) -> Spread:
+    larger, hypot = step.arithmetic.larger, step.arithmetic.hypot
     values = []
-    for q, tail in zip(QUANTILES, tails, strict=True):
-        own = step.prefill * (inputs.percentile(q) / inputs.mean - 1)
-        both = own + tail if q <= 0.5 else math.hypot(max(own, 0.0), max(tail, 0.0))
-        values.append(max(mean + both, 0.0))
-    return Spread.ascending(mean, tuple(values)).times(step.ttft_ratio)
+    for q, excess, tail in zip(QUANTILES, requests.input_excess, tails, strict=True):
+        own = step.prefill * excess
+        both = own + tail if q <= 0.5 else hypot(larger(own, 0.0), larger(tail, 0.0))
+        values.append(larger(mean + both, 0.0))
+    return Spread.ascending(mean, tuple(values), step.arithmetic).times(step.ttft_ratio)
 
 
-def squared_variation(lengths: Lengths) -> float:
-    """Return variance over squared mean."""
-    return lengths.variance / (lengths.mean * lengths.mean)
-
-
-def _tpot_sd(step: Step, traffic: Traffic, running: int) -> float:
-    if traffic.input.is_fixed and traffic.output.is_fixed:
-        return 0.0
-    inputs, outputs = squared_variation(traffic.input), squared_variation(traffic.output)
-    irregular = min(inputs + outputs, 1.0) + inputs
-    prompts = step.prefill / step.stages * math.sqrt((running - 1) * irregular)
-    context = step.memory_per_sequence * math.sqrt(running * min(inputs + outputs, 1.0))
-    return math.hypot(prompts / traffic.output.mean, context)
+def _tpot_sd(step: Step, requests: Requests, running: float) -> float:
+    """Return the standard deviation of TPOT: none for equal lengths."""
+    smaller, sqrt = step.arithmetic.smaller, step.arithmetic.sqrt
+    inputs = requests.input_variation
+    either = smaller(inputs + requests.output_variation, 1.0)
+    prompts = step.prefill / step.stages * sqrt((running - 1) * (either + inputs))
+    context = step.memory_per_sequence * sqrt(running * either)
+    return step.arithmetic.hypot(prompts / requests.output_tokens, context)

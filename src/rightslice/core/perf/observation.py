@@ -24,8 +24,9 @@ from rightslice.core.catalog.model import Model
 from rightslice.core.catalog.traffic import Traffic
 from rightslice.core.perf.bands import Doubt, doubt_on
 from rightslice.core.perf.batching import closed_loop
+from rightslice.core.perf.rates import Schedule
 from rightslice.core.perf.result import PerfConstants
-from rightslice.core.perf.roofline import Schedule, Step, step_on
+from rightslice.core.perf.roofline import Step, step_on
 from rightslice.core.perf.work import ServedAs, work_of
 
 

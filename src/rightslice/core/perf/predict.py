@@ -15,11 +15,11 @@ from typing import Final
 
 from rightslice.core.catalog.estimate import Estimate, check_confidence, normal_quantile
 from rightslice.core.catalog.traffic import ClosedLoop, OpenLoop, Slo, Traffic
-from rightslice.core.perf.bands import Doubt, doubt_on, with_band
+from rightslice.core.perf.bands import WIDEST, Doubt, doubt_on, with_band
 from rightslice.core.perf.batching import closed_loop
 from rightslice.core.perf.capacity import capacity_at, capacity_of
 from rightslice.core.perf.knee import knee_of
-from rightslice.core.perf.operation import QUANTILES, Operation, Spread, end_to_end
+from rightslice.core.perf.operation import Operation, Spread, end_to_end
 from rightslice.core.perf.queueing import (
     STABLE_UTILIZATION,
     largest_stable_rate,
@@ -38,10 +38,9 @@ from rightslice.core.perf.result import (
     StepTerm,
 )
 from rightslice.core.perf.roofline import PREFILL_TERM, Step, bound_of, step_of, terms_of
+from rightslice.core.perf.shapes import requests_of
 from rightslice.core.sizing.result import Sizing
 
-_WIDEST: Final = math.log(10)
-"""Largest log-scale doubt stated: beyond a factor of ten either way a band says nothing more."""
 _SAME: Final = 1.002
 """A server slower by less than this is not searched again."""
 _MET: Final = 1e-3
@@ -64,10 +63,11 @@ def predict(sizing: Sizing, traffic: Traffic, *, constants: PerfConstants) -> Pr
     doubt = _doubt(step, state, traffic, places.sequences, doubt_on(sizing.device, constants))
     served = state.running > 0
     terms = _terms(step, state) if served else ()
-    lengths = traffic.output
-    whole = end_to_end(
-        state.ttft, state.tpot, (lengths.mean, tuple(lengths.percentile(q) for q in QUANTILES))
-    )
+    requests = requests_of(traffic)
+    whole = Spread.never()
+    if served:
+        tokens = requests.output_tokens, requests.output_quantiles
+        whole = end_to_end(state.ttft, state.tpot, tokens)
     throughput_doubt = doubt.tpot if isinstance(traffic.load, ClosedLoop) else 0.0
     rate = Estimate(state.requests_per_second, throughput_doubt if served else 0.0)
     return Prediction(
@@ -77,7 +77,7 @@ def predict(sizing: Sizing, traffic: Traffic, *, constants: PerfConstants) -> Pr
         tpot=with_band(state.tpot, doubt.tpot),
         ttft=with_band(state.ttft, doubt.ttft),
         end_to_end=with_band(whole, _whole_doubt(state, whole, doubt)),
-        output_tokens_per_second=rate.scaled(lengths.mean),
+        output_tokens_per_second=rate.scaled(requests.output_tokens),
         requests_per_second=rate,
         capacity=places,
         utilization=state.utilization,
@@ -244,11 +244,11 @@ class _Ask:
         worst = -math.inf
         if slo.tpot_seconds is not None:
             factor = 1.0 if slowed else self.factor(doubt.tpot)
-            reached = with_band(tpot, 0.0).at(slo.tpot_percentile).expected * factor
+            reached = tpot.at(slo.tpot_percentile) * factor
             worst = _log_over(reached, slo.tpot_seconds)
         if slo.ttft_seconds is not None:
             rest = math.sqrt(max(doubt.ttft**2 - doubt.tpot**2, 0.0)) if slowed else doubt.ttft
-            waited = with_band(ttft, 0.0).at(slo.ttft_percentile).expected * self.factor(rest)
+            waited = ttft.at(slo.ttft_percentile) * self.factor(rest)
             worst = max(worst, _log_over(waited, slo.ttft_seconds))
         return worst
 
@@ -316,8 +316,8 @@ def _excess(slow: Step, traffic: Traffic, rate: float, places: int, ask: _Ask) -
     """Return by what log factor the worst latency exceeds its target; never far off the stable."""
     state = open_loop(slow, traffic, rate, places)
     if state.utilization > STABLE_UTILIZATION * (1 + 1e-9):
-        return _WIDEST
-    return min(ask.excess(state.tpot, state.ttft, slowed=True), _WIDEST)
+        return WIDEST
+    return min(ask.excess(state.tpot, state.ttft, slowed=True), WIDEST)
 
 
 def _state(step: Step, traffic: Traffic, places: int) -> Operation:
@@ -333,17 +333,8 @@ def _doubt(step: Step, now: Operation, traffic: Traffic, places: int, doubt: Dou
     doubt = doubt.at(step, now.running, now.prefill_per_token)
     if isinstance(traffic.load, ClosedLoop):
         return doubt
+    if not now.running:
+        return doubt
     slow = step.slowed(math.exp(doubt.tpot))
-    slow_tpot, slow_ttft = mean_latencies(slow, traffic, traffic.load.requests_per_second, places)
-    tpot = _log_ratio(slow_tpot, now.tpot.mean)
-    ttft = _log_ratio(slow_ttft, now.ttft.mean)
-    further = max(ttft - doubt.tpot, 0.0)
-    return doubt._replace(
-        tpot=max(tpot, doubt.tpot), ttft=min(math.hypot(doubt.ttft, further), _WIDEST)
-    )
-
-
-def _log_ratio(slow: float, now: float) -> float:
-    if not math.isfinite(now):
-        return 0.0
-    return min(math.log(slow / now), _WIDEST) if math.isfinite(slow) else _WIDEST
+    slowed = mean_latencies(slow, traffic, traffic.load.requests_per_second, places)
+    return doubt.in_queue((now.tpot.mean, now.ttft.mean), slowed, step.arithmetic)

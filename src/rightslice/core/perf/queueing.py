@@ -25,103 +25,76 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate, count
 from operator import mul
 from typing import Final
 
-from rightslice.core.catalog.estimate import normal_quantile
 from rightslice.core.catalog.traffic import Traffic
-from rightslice.core.perf.batching import squared_variation
-from rightslice.core.perf.operation import QUANTILES, Operation, Spread
+from rightslice.core.perf.arithmetic import Arithmetic
+from rightslice.core.perf.operation import NORMAL, QUANTILES, Operation, Spread
 from rightslice.core.perf.roofline import Step
+from rightslice.core.perf.shapes import Requests, requests_of
 
 STABLE_UTILIZATION: Final = 0.85
 """Largest share of the stable rate that is promised: closed forms and simulation part beyond."""
+NEGLIGIBLE: Final = 1e-6
+"""States less likely than this, over the likeliest, are left out."""
 _MEMORY_OF_BATCH: Final = math.sqrt(2 / math.e)
-_NEGLIGIBLE: Final = 1e-6
 
 
 def open_loop(step: Step, traffic: Traffic, rate: float, capacity: int) -> Operation:
     """Return the steady state under *rate* requests a second; unserved when none exists."""
-    flow = _flow(step, traffic, rate, capacity)
-    if flow.law is None:
+    requests = requests_of(traffic)
+    limit = stable_rate(step, requests, capacity) if capacity > 0 else 0.0
+    if rate >= limit:
+        return Operation.unserved(waiting=math.inf, utilization=rate / limit if limit else math.inf)
+    states = _states(step, requests, rate, capacity)
+    flow = flow_of(step, requests, states.law, limit)
+    if flow.busy >= 1:
         return Operation.unserved(waiting=math.inf, utilization=flow.utilization)
-    law, prompts, tpot = flow.law, flow.prompts, flow.tpot
-    return Operation(
-        running=law.running,
-        waiting=law.waiting,
-        tpot=_tpot(step, traffic, law, tpot),
-        ttft=_ttft(step, traffic, law, prompts),
-        requests_per_second=rate,
-        utilization=flow.utilization,
-        prefill_per_token=max(tpot * rate * step.prefill / step.stages, 0.0),
-    )
+    return settled(step, requests, flow, states.met())
 
 
 def mean_latencies(step: Step, traffic: Traffic, rate: float, capacity: int) -> tuple[float, float]:
     """Return mean TPOT and TTFT as `open_loop` does, without percentiles; infinite if unserved."""
-    flow = _flow(step, traffic, rate, capacity)
-    if flow.law is None:
-        return math.inf, math.inf
-    law, prompts = flow.law, flow.prompts
-    return flow.tpot, _first_token(step, traffic, law, prompts).mean * step.ttft_ratio
-
-
-@dataclass(frozen=True, slots=True)
-class _Flow:
-    """What one rate leads to in the mean; without a law where nothing settles."""
-
-    utilization: float
-    law: _Law | None
-    prompts: _Prompts
-    tpot: float
-
-
-def _flow(step: Step, traffic: Traffic, rate: float, capacity: int) -> _Flow:
-    if capacity < 1:
-        return _Flow(math.inf, None, _NO_PROMPTS, math.inf)
-    limit = largest_stable_rate(step, traffic, capacity)
+    requests = requests_of(traffic)
+    limit = stable_rate(step, requests, capacity) if capacity > 0 else 0.0
     if rate >= limit:
-        return _Flow(rate / limit, None, _NO_PROMPTS, math.inf)
-    law = _law_of_batch(step, traffic, rate, capacity)
-    output = traffic.output.mean
-    mean_step = step.seconds(max(law.running, 1.0))
-    decoding = law.running / rate - step.prefill
-    free = 1 - rate * step.prefill / step.stages
-    tpot = decoding / (output - 1) if output > 1 else mean_step / free
-    service = step.prefill / step.stages + step.step_share(law.running) * mean_step
-    busy = rate * service
-    utilization = max(rate / limit, busy)
-    if busy >= 1:
-        return _Flow(utilization, None, _NO_PROMPTS, math.inf)
-    return _Flow(utilization, law, _Prompts(busy=busy, service=service, step=mean_step), tpot)
+        return math.inf, math.inf
+    flow = flow_of(step, requests, _states(step, requests, rate, capacity).law, limit)
+    return (flow.tpot, mean_ttft(step, flow)) if flow.busy < 1 else (math.inf, math.inf)
 
 
 def largest_stable_rate(step: Step, traffic: Traffic, capacity: int) -> float:
-    """Return the requests a second at which a full batch leaves as fast as requests arrive.
+    """Return the requests a second at which a full batch leaves as fast as requests arrive."""
+    return stable_rate(step, requests_of(traffic), capacity)
+
+
+def stable_rate(step: Step, requests: Requests, capacity: float) -> float:
+    """Return the largest stable rate of requests that need prefill.
 
     Solves rate = capacity / ((O - 1) step / (1 - rate * prefill) + prefill), bounded also by the
     rate at which steps can take prompts.
     """
+    arithmetic = step.arithmetic
     full = step.seconds(capacity)
-    decode = max(traffic.output.mean - 1, 0.0) * full
+    decode = arithmetic.larger(requests.output_tokens - 1, 0.0) * full
     prefill = step.prefill / step.stages
     linear = decode + step.prefill + capacity * prefill
-    root = math.sqrt(max(linear * linear - 4 * prefill * step.prefill * capacity, 0.0))
-    drain = 2 * capacity / (linear + root) if linear + root else math.inf
-    return min(drain, 1 / (prefill + step.step_share(1) * step.seconds(1)))
+    square = linear * linear - 4 * prefill * step.prefill * capacity
+    drain = 2 * capacity / (linear + arithmetic.sqrt(arithmetic.larger(square, 0.0)))
+    return arithmetic.smaller(drain, 1 / (prefill + step.step_share(1) * step.seconds(1)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Law:
-    """The stationary law of the number in system, where it is not negligible."""
+class Law:
+    """The stationary law of the number in system, in its means."""
 
     rate: float
-    first: int
-    weights: tuple[float, ...]
-    """Probabilities of first, first + 1, ... sequences, up to the capacity."""
+    weight: float
+    """Sum of the weights that it was made from, those beyond the capacity included."""
     running: float
     waiting: float
     full: float
@@ -129,65 +102,95 @@ class _Law:
     drain: float
     """Rate at which a full server's queue shrinks, seen from its tail: mu(capacity) - rate."""
 
-    def token_weighted(self, shares: Sequence[float]) -> list[float]:
-        """Return the batch sizes that each share of tokens is made at or below, ascending."""
-        gone = list(accumulate(map(mul, count(self.first), self._with_queue())))
-        last = len(gone) - 1
-        return [float(self.first + min(bisect_left(gone, q * self.running), last)) for q in shares]
 
-    @property
-    def token_mean(self) -> float:
-        """Return the mean batch size over tokens."""
-        tokens = map(mul, count(self.first), self._with_queue())
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Met:
+    """The batch that tokens meet: a state counts by the tokens made in it."""
+
+    mean: float
+    quantiles: tuple[float, ...]
+
+
+def decoding_share(step: Step, requests: Requests, rate: float) -> float:
+    """Return (O - 1) / (1 - rate * prefill): steps of a request, prompts taking their time off."""
+    tokens = step.arithmetic.larger(requests.output_tokens - 1, 0.0)
+    return tokens / (1 - rate * step.prefill / step.stages)
+
+
+def law_from(sums: tuple[float, float, float], rate: float, full: float, capacity: float) -> Law:
+    """Return the law of a server that leaves at rate *full* when all places are taken.
+
+    *sums*: of the weights of the states up to the capacity, of those weights times the batch, and
+    the weight of the capacity itself. Beyond it weights fall geometrically.
+    """
+    states, batches, at_capacity = sums
+    ratio = rate / full
+    beyond = at_capacity * ratio / (1 - ratio)
+    total = states + beyond
+    return Law(
+        rate=rate,
+        weight=total,
+        running=(batches + capacity * beyond) / total,
+        waiting=beyond / (1 - ratio) / total,
+        full=(at_capacity + beyond) / total,
+        drain=full - rate,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _States:
+    """The states of one server that are not negligible."""
+
+    law: Law
+    first: int
+    probabilities: list[float]
+    """Of first, first + 1, ... sequences; the last counts all states beyond it."""
+
+    def met(self) -> Met:
+        """Return the batch that tokens meet."""
+        tokens = list(map(mul, count(self.first), self.probabilities))
         squares = sum(map(mul, count(self.first), tokens))
-        return squares / self.running if self.running else 0.0
+        gone, running = list(accumulate(tokens)), self.law.running
+        last = len(gone) - 1
+        return Met(
+            mean=squares / running,
+            quantiles=tuple(
+                [float(self.first + min(bisect_left(gone, q * running), last)) for q in QUANTILES]
+            ),
+        )
 
-    def _with_queue(self) -> tuple[float, ...]:
-        """Return the probabilities with all states beyond the capacity counted as full."""
-        if self.full > self.weights[-1]:
-            return (*self.weights[:-1], self.full)
-        return self.weights
 
-
-def _law_of_batch(step: Step, traffic: Traffic, rate: float, capacity: int) -> _Law:
-    tokens = max(traffic.output.mean - 1, 0.0) / (1 - rate * step.prefill / step.stages)
+def _states(step: Step, requests: Requests, rate: float, capacity: int) -> _States:
+    tokens, prefill = decoding_share(step, requests, rate), step.prefill
 
     def leave(n: int) -> float:
-        return n / (tokens * step.seconds(n) + step.prefill)
+        return n / (tokens * step.seconds(n) + prefill)
 
     mode = _mode(leave, rate, capacity)
     down: list[float] = []
     weight = 1.0
     for n, seconds in step.series(range(mode, 0, -1)):
-        weight *= n / (tokens * seconds + step.prefill) / rate
+        weight *= n / (tokens * seconds + prefill) / rate
         down.append(weight)
-        if weight <= _NEGLIGIBLE:
+        if weight <= NEGLIGIBLE:
             break
     first = mode - len(down)
-    up: list[float] = [1.0]
+    weights = [*reversed(down), 1.0]
     weight = 1.0
     for n, seconds in step.series(range(mode + 1, capacity + 1)):
-        weight *= rate * (tokens * seconds + step.prefill) / n
-        up.append(weight)
-        if weight <= _NEGLIGIBLE:
+        weight *= rate * (tokens * seconds + prefill) / n
+        weights.append(weight)
+        if weight <= NEGLIGIBLE:
             break
-    n = mode + len(up) - 1
-    weights = [*reversed(down), *up]
-    full_rate = leave(capacity)
-    ratio = rate / full_rate
-    at_capacity = weights[-1] if n == capacity else 0.0
-    beyond = at_capacity * ratio / (1 - ratio)
-    total = sum(weights) + beyond
-    running = sum(map(mul, count(first), weights)) + capacity * beyond
-    return _Law(
-        rate=rate,
-        first=first,
-        weights=tuple(w / total for w in weights),
-        running=running / total,
-        waiting=beyond / (1 - ratio) / total,
-        full=(at_capacity + beyond) / total,
-        drain=full_rate - rate,
-    )
+    is_full = first + len(weights) - 1 == capacity
+    at_capacity = weights[-1] if is_full else 0.0
+    total = sum(weights)
+    sums = (total, sum(map(mul, count(first), weights)), at_capacity)
+    law = law_from(sums, rate, leave(capacity), capacity)
+    probabilities = [weight / law.weight for weight in weights]
+    if is_full:
+        probabilities[-1] = law.full
+    return _States(law=law, first=first, probabilities=probabilities)
 
 
 def _mode(leave: Callable[[int], float], rate: float, capacity: int) -> int:
@@ -202,65 +205,98 @@ def _mode(leave: Callable[[int], float], rate: float, capacity: int) -> int:
     return low
 
 
-def _tpot(step: Step, traffic: Traffic, law: _Law, mean: float) -> Spread:
-    usual = max(law.token_mean, 1.0)
-    at_usual = step.seconds(usual)
-    met = law.rate * traffic.output.mean * mean
-    prompts = step.prefill / step.stages * math.sqrt(met) / traffic.output.mean
-    values = []
-    for q, size in zip(QUANTILES, law.token_weighted(QUANTILES), strict=True):
-        shifted = usual + _MEMORY_OF_BATCH * (size - usual)
-        batch = mean * (step.seconds(max(shifted, 1.0)) / at_usual - 1)
-        by_prompts = normal_quantile(q) * prompts
-        both = batch if q <= 0.5 else math.hypot(max(batch, 0.0), by_prompts)
-        values.append(mean + both)
-    return Spread.ascending(mean, tuple(values))
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Prompts:
-    """The queue of prompts: its load, the time one keeps the next waiting, the step they join."""
+class Flow:
+    """What a law of the batch leads to in the mean."""
 
+    law: Law
+    utilization: float
+    tpot: float
     busy: float
-    service: float
+    """Load of the queue of prompts; nothing settles at one."""
     step: float
-
-
-_NO_PROMPTS: Final = _Prompts(busy=math.inf, service=math.inf, step=math.inf)
-
-
-def _ttft(step: Step, traffic: Traffic, law: _Law, prompts: _Prompts) -> Spread:
-    """Return the larger of two waits: prompts one by one, and all of a step together."""
-    first = _first_token(step, traffic, law, prompts)
-    inputs = traffic.input
-    values = []
-    for q in QUANTILES:
-        behind = first.wait / prompts.busy * math.log(max(prompts.busy / (1 - q), 1.0))
-        behind = max(prompts.step / 2 + behind, first.shared.quantile(q))
-        queued = math.log(max(law.full / (1 - q), 1.0)) / law.drain
-        longer = step.prefill * (inputs.percentile(q) / inputs.mean - 1)
-        values.append(step.first_token + first.own + _together(longer, behind + queued))
-    return Spread.ascending(first.mean, tuple(values)).times(step.ttft_ratio)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _FirstToken:
-    """The mean time to first token and the parts that its percentiles rest on."""
-
-    mean: float
+    """Of the mean batch."""
     own: float
+    """Time of a request's own prompt."""
     wait: float
+    """Mean wait behind prompts of others, one by one."""
     shared: _Gate
+    """Wait when a step takes all prompts that came during the last."""
 
 
-def _first_token(step: Step, traffic: Traffic, law: _Law, prompts: _Prompts) -> _FirstToken:
-    variation = 1 + squared_variation(traffic.input)
-    wait = prompts.busy * prompts.service * variation / (2 * (1 - prompts.busy))
-    own = step.prefill + step.steps_per_prompt(law.running) * prompts.step
-    shared = _gate(step, law.rate, prompts.step, variation)
-    longer = max(prompts.step / 2 + wait, shared.mean)
-    mean = step.first_token + own + longer + law.waiting / law.rate
-    return _FirstToken(mean=mean, own=own, wait=wait, shared=shared)
+def flow_of(step: Step, requests: Requests, law: Law, limit: float) -> Flow:
+    """Return mean latencies under *law*, of a server whose largest stable rate is *limit*."""
+    larger, where = step.arithmetic.larger, step.arithmetic.where
+    output = requests.output_tokens
+    mean_step = step.seconds(larger(law.running, 1.0))
+    decoding = law.running / law.rate - step.prefill
+    free = 1 - law.rate * step.prefill / step.stages
+    tpot = where(output > 1, decoding / larger(output - 1, NEGLIGIBLE), mean_step / free)
+    service = step.prefill / step.stages + step.step_share(law.running) * mean_step
+    busy = law.rate * service
+    variation = 1 + requests.input_variation
+    spare = where(busy < 1, 1 - busy, 1.0)
+    return Flow(
+        law=law,
+        utilization=larger(law.rate / limit, busy),
+        tpot=tpot,
+        busy=busy,
+        step=mean_step,
+        own=step.prefill + step.steps_per_prompt(law.running) * mean_step,
+        wait=busy * service * variation / (2 * spare),
+        shared=_gate(step, law.rate, mean_step, variation),
+    )
+
+
+def mean_ttft(step: Step, flow: Flow) -> float:
+    """Return the mean time to first token: the larger of the two waits for prompts counts."""
+    longer = step.arithmetic.larger(flow.step / 2 + flow.wait, flow.shared.mean)
+    queued = flow.law.waiting / flow.law.rate
+    return (step.first_token + flow.own + longer + queued) * step.ttft_ratio
+
+
+def settled(step: Step, requests: Requests, flow: Flow, met: Met) -> Operation:
+    """Return the steady state, percentiles included."""
+    law = flow.law
+    share = flow.tpot * law.rate * step.prefill / step.stages
+    return Operation(
+        running=law.running,
+        waiting=law.waiting,
+        tpot=_tpot(step, requests, flow, met),
+        ttft=_ttft(step, requests, flow),
+        requests_per_second=law.rate,
+        utilization=flow.utilization,
+        prefill_per_token=step.arithmetic.larger(share, 0.0),
+    )
+
+
+def _tpot(step: Step, requests: Requests, flow: Flow, met: Met) -> Spread:
+    larger, mean = step.arithmetic.larger, flow.tpot
+    usual = larger(met.mean, 1.0)
+    at_usual = step.seconds(usual)
+    foreign = flow.law.rate * requests.output_tokens * mean
+    prompts = step.prefill / step.stages * step.arithmetic.sqrt(foreign) / requests.output_tokens
+    values = []
+    for q, z, size in zip(QUANTILES, NORMAL, met.quantiles, strict=True):
+        shifted = usual + _MEMORY_OF_BATCH * (size - usual)
+        batch = mean * (step.seconds(larger(shifted, 1.0)) / at_usual - 1)
+        both = batch if q <= 0.5 else step.arithmetic.hypot(larger(batch, 0.0), z * prompts)
+        values.append(mean + both)
+    return Spread.ascending(mean, tuple(values), step.arithmetic)
+
+
+def _ttft(step: Step, requests: Requests, flow: Flow) -> Spread:
+    """Return the larger of two waits: prompts one by one, and all of a step together."""
+    arithmetic, law = step.arithmetic, flow.law
+    larger, log = arithmetic.larger, arithmetic.log
+    values = []
+    for q, z, excess in zip(QUANTILES, NORMAL, requests.input_excess, strict=True):
+        behind = flow.wait / flow.busy * log(larger(flow.busy / (1 - q), 1.0))
+        behind = larger(flow.step / 2 + behind, flow.shared.quantile(z, arithmetic))
+        queued = log(larger(law.full / (1 - q), 1.0)) / law.drain
+        longer = _together(step.prefill * excess, behind + queued, arithmetic)
+        values.append((step.first_token + flow.own + longer) * step.ttft_ratio)
+    return Spread.ascending(mean_ttft(step, flow), tuple(values), arithmetic)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -271,11 +307,11 @@ class _Gate:
     shape: float
     """Squared mean over variance: the wait is taken as gamma distributed."""
 
-    def quantile(self, q: float) -> float:
-        """Return the wait that a share *q* stays within (Wilson and Hilferty 1931)."""
+    def quantile(self, z: float, arithmetic: Arithmetic) -> float:
+        """Return the wait at normal quantile *z* (Wilson and Hilferty 1931)."""
         ninth = 1 / (9 * self.shape)
-        root = 1 - ninth + normal_quantile(q) * math.sqrt(ninth)
-        return self.mean * max(root, 0.0) ** 3
+        root = 1 - ninth + z * arithmetic.sqrt(ninth)
+        return self.mean * arithmetic.larger(root, 0.0) ** 3
 
 
 def _gate(step: Step, rate: float, plain: float, variation: float) -> _Gate:
@@ -300,6 +336,7 @@ def _gate(step: Step, rate: float, plain: float, variation: float) -> _Gate:
     return _Gate(mean=total, shape=total * total / variance)
 
 
-def _together(longer: float, waited: float) -> float:
+def _together(longer: float, waited: float, arithmetic: Arithmetic) -> float:
     """Add independent deviations: below the mean as they are, above it as squares."""
-    return longer + waited if longer <= 0 else math.hypot(longer, waited)
+    above = arithmetic.hypot(longer, waited)
+    return arithmetic.where(longer <= 0, longer + waited, above)

@@ -7,6 +7,7 @@ from enum import Enum
 
 from rightslice.core.catalog.estimate import Estimate
 from rightslice.core.catalog.traffic import Slo, Traffic
+from rightslice.core.perf.operation import between
 from rightslice.core.sizing.result import Sizing
 
 
@@ -43,22 +44,14 @@ class Latency:
         """Return the mean (None) or the given percentile, log-interpolated between those kept."""
         if percentile is None:
             return self.mean
-        known = ((0.5, self.p50), (0.9, self.p90), (0.95, self.p95), (0.99, self.p99))
-        return _between(known, percentile)
-
-
-def _between(known: tuple[tuple[float, Estimate], ...], percentile: float) -> Estimate:
-    below = max((p for p in known if p[0] <= percentile), default=known[0], key=lambda p: p[0])
-    above = min((p for p in known if p[0] >= percentile), default=known[-1], key=lambda p: p[0])
-    if below[0] == above[0]:
-        return below[1]
-    share = (percentile - below[0]) / (above[0] - below[0])
-    low, high = below[1], above[1]
-    if low.expected <= 0:
-        return high
-    return Estimate(
-        low.expected * (high.expected / low.expected) ** share, max(low.log_sd, high.log_sd)
-    )
+        known = (self.p50, self.p90, self.p95, self.p99)
+        below, above, share = between(percentile)
+        low, high = known[below], known[above]
+        if not share or low.expected <= 0:
+            return high
+        return Estimate(
+            low.expected * (high.expected / low.expected) ** share, max(low.log_sd, high.log_sd)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

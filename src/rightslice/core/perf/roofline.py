@@ -18,23 +18,21 @@ Known gaps: prefill never hides under the memory-bound part of a step; clocks ar
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from operator import mul
 from typing import Final
 
 from rightslice.core.catalog.device import Device
-from rightslice.core.catalog.gpu import LinkKind, MatmulDtype
-from rightslice.core.catalog.share import TimeSlice
 from rightslice.core.catalog.traffic import Traffic
+from rightslice.core.perf.arithmetic import SCALAR, Arithmetic
+from rightslice.core.perf.rates import Rates, Schedule, rates_on
 from rightslice.core.perf.result import Bound, PerfConstants, StepTerm
 from rightslice.core.perf.shapes import context_tokens, prompt_pairs
-from rightslice.core.perf.work import Flops, ServedAs, Work, work_of
+from rightslice.core.perf.work import ServedAs, Work, work_of
 from rightslice.core.sizing.kv_cache import kv_value_bytes
 from rightslice.core.sizing.result import Sizing
-from rightslice.errors import InputError
 
-_SUMMED_DIRECTIONS: Final = 2
-"""Vendors state links as the sum of both directions; a ring sends in one."""
 PREFILL_TERM: Final = "prefill of other requests"
 _SMALLEST_CHUNK: Final = 16.0
 """A block: what a crowded step still leaves for prompts, so that they advance at all."""
@@ -62,22 +60,30 @@ class Step:
     chunk_tokens: int
     """Tokens that one step may compute (``max-num-batched-tokens``)."""
     stages: int
+    """Of the pipeline; the same for all servers of an array."""
     first_token: float
     """Constant part of the time to first token."""
     ttft_ratio: float = 1.0
     """What a calibration multiplies the time to first token by."""
+    arithmetic: Arithmetic = SCALAR
+
+    def a_stage(self, sequences: float) -> float:
+        """Return the batch of one stage of the pipeline."""
+        if self.stages == 1:
+            return sequences
+        return self.arithmetic.larger(sequences / self.stages, 1.0)
 
     def seconds(self, sequences: float) -> float:
         """Return the time of a step in which *sequences* decode and no prompt is computed."""
-        n = max(sequences / self.stages, 1.0) if self.stages > 1 else sequences
+        n = self.a_stage(sequences)
         memory = self.weights + self.memory_per_sequence * n
         for size, untouched in self.experts:
-            memory += size * (1.0 - untouched**n)
+            memory = memory + size * (1.0 - untouched**n)
         compute = self.compute_per_sequence * n
         return (
             self.overhead
             + self.host_per_sequence * n
-            + math.sqrt(memory * memory + compute * compute)
+            + self.arithmetic.sqrt(memory * memory + compute * compute)
             + self.all_reduce
             + self.all_reduce_per_sequence * n
         )
@@ -96,18 +102,19 @@ class Step:
             memory = weights + cache * n
             yield n, fixed + each * n + root(memory * memory + square * (n * n))
 
-    def steps_per_prompt(self, sequences: float) -> int:
+    def steps_per_prompt(self, sequences: float) -> float:
         """Return over how many steps the mean prompt is spread beside *sequences* that decode."""
-        return max(1, math.ceil(self.prompt_tokens / self._budget(sequences)))
+        arithmetic = self.arithmetic
+        return arithmetic.larger(1.0, arithmetic.ceil(self.prompt_tokens / self._budget(sequences)))
 
     def step_share(self, sequences: float) -> float:
         """Return the steps that one prompt keeps from the next one: below 1 where they share."""
         load = self.prompt_tokens / self._budget(sequences)
-        return load if load <= 1 else float(math.ceil(load))
+        return self.arithmetic.where(load <= 1, load, self.arithmetic.ceil(load))
 
     def _budget(self, sequences: float) -> float:
         """Prompt tokens a step can take: decoding sequences come first, a token each."""
-        return max(self.chunk_tokens - sequences, _SMALLEST_CHUNK)
+        return self.arithmetic.larger(self.chunk_tokens - sequences, _SMALLEST_CHUNK)
 
     def slowed(self, factor: float) -> Step:
         """Return the same server with every time *factor* times as long."""
@@ -126,6 +133,7 @@ class Step:
             stages=self.stages,
             first_token=self.first_token * factor,
             ttft_ratio=self.ttft_ratio,
+            arithmetic=self.arithmetic,
         )
 
 
@@ -155,16 +163,6 @@ def step_of(sizing: Sizing, traffic: Traffic, constants: PerfConstants) -> Step:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """The work, and how the engine cuts it into steps."""
-
-    work: Work
-    chunk_tokens: int
-    stages: int = 1
-    is_eager: bool = False
-
-
 def step_on(
     device: Device,
     served: ServedAs,
@@ -177,94 +175,56 @@ def step_on(
     Raises:
         InputError: when the device's bandwidth, FLOP/s or (for several GPUs) link is unknown.
     """
-    work = schedule.work
-    bandwidth = _bandwidth(device)
-    inputs, outputs = traffic.input, traffic.output
-    contexts = [
-        (part, context_tokens(inputs, outputs, part.window_tokens)) for part in work.contexts
-    ]
-    kv_bytes = sum(part.bytes_per_token * tokens for part, tokens in contexts)
-    attention_flops = sum(part.flops_per_token * tokens for part, tokens in contexts)
-    prompt_tokens = inputs.mean * (1 - traffic.prefix_hit_ratio)
-    pair_flops = sum(
-        part.prompt_flops_per_pair
-        * prompt_pairs(inputs, traffic.prefix_hit_ratio, part.window_tokens)
-        for part in work.contexts
+    rates = rates_on(device, served, constants, schedule)
+    return step_under(rates, prompts_of(schedule.work, traffic))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prompts:
+    """What request lengths make of a step: tokens of context and of prompts, pairs of them."""
+
+    contexts: tuple[float, ...]
+    """Mean context of a sequence, a kind of layer."""
+    pairs: tuple[float, ...]
+    """Query and key pairs of the mean prompt, a kind of layer."""
+    tokens: float
+    """Prompt tokens that must be computed, in the mean."""
+
+
+def prompts_of(work: Work, traffic: Traffic) -> Prompts:
+    """Return what the lengths of *traffic* make of a step with *work*."""
+    inputs, outputs, found = traffic.input, traffic.output, traffic.prefix_hit_ratio
+    windows = [part.window_tokens for part in work.contexts]
+    return Prompts(
+        contexts=tuple([context_tokens(inputs, outputs, window) for window in windows]),
+        pairs=tuple([prompt_pairs(inputs, found, window) for window in windows]),
+        tokens=inputs.mean * (1 - found),
     )
-    wide = peak(device, MatmulDtype.FP16)
-    latency, per_token = _all_reduce(device, work, served, constants)
-    turns = device.share.replicas if isinstance(device.share, TimeSlice) else 1
-    eager = constants.eager_factor if schedule.is_eager else 1.0
+
+
+def step_under(rates: Rates, prompts: Prompts, arithmetic: Arithmetic = SCALAR) -> Step:
+    """Return the step times of a server of *rates* under requests that make *prompts*."""
     return Step(
-        overhead=constants.overhead_seconds_per_layer * work.layers * eager * turns,
-        host_per_sequence=constants.host_seconds_per_sequence,
-        weights=constants.weight_ratio * work.weight_bytes / bandwidth,
-        experts=tuple(
-            (constants.weight_ratio * part.size_bytes / bandwidth, 1 - part.share_per_token)
-            for part in work.experts
+        overhead=rates.overhead,
+        host_per_sequence=rates.host_per_sequence,
+        weights=rates.weights,
+        experts=tuple(zip(rates.experts, rates.untouched, strict=True)),
+        memory_per_sequence=sum(map(mul, rates.cache_per_token, prompts.contexts), rates.state),
+        compute_per_sequence=sum(
+            map(mul, rates.compute_per_context_token, prompts.contexts), rates.compute_per_sequence
         ),
-        memory_per_sequence=constants.kv_ratio * (kv_bytes + work.state_bytes) / bandwidth,
-        compute_per_sequence=constants.compute_ratio
-        * (_seconds(work.flops_per_token, device) + attention_flops / wide),
-        all_reduce=latency,
-        all_reduce_per_sequence=per_token,
-        prefill=constants.prefill_ratio
-        * (prompt_tokens * _seconds(work.prompt_flops_per_token, device) + pair_flops / wide)
-        + per_token * prompt_tokens,
-        prompt_tokens=max(prompt_tokens, 1.0),
-        chunk_tokens=schedule.chunk_tokens,
-        stages=schedule.stages,
-        first_token=constants.ttft_seconds + constants.ttft_seconds_per_layer * work.layers,
-        ttft_ratio=constants.ttft_ratio,
+        all_reduce=rates.all_reduce,
+        all_reduce_per_sequence=rates.all_reduce_per_sequence,
+        prefill=sum(
+            map(mul, rates.prompt_per_pair, prompts.pairs), rates.prompt_per_token * prompts.tokens
+        ),
+        prompt_tokens=arithmetic.larger(prompts.tokens, 1.0),
+        chunk_tokens=rates.chunk_tokens,
+        stages=rates.stages,
+        first_token=rates.first_token,
+        ttft_ratio=rates.ttft_ratio,
+        arithmetic=arithmetic,
     )
-
-
-def _bandwidth(device: Device) -> float:
-    if device.bandwidth_bytes_per_second is None:
-        raise InputError(
-            f"the memory bandwidth of {device.label} is not known, so nothing can be predicted"
-            " on it; choose a GPU or profile whose bandwidth `rightslice catalog gpus` shows"
-        )
-    return device.bandwidth_bytes_per_second
-
-
-def peak(device: Device, dtype: MatmulDtype) -> float:
-    """Return the FLOP/s at which *device* multiplies *dtype*; 16 bit where it lacks the format.
-
-    A format that the board has no tensor cores for is widened by weight-only kernels (Marlin).
-
-    Raises:
-        InputError: when the 16-bit figure is unknown too.
-    """
-    flops: Mapping[MatmulDtype, float] = device.flops
-    rate = flops.get(dtype) or flops.get(MatmulDtype.FP16)
-    if rate is None:
-        raise InputError(
-            f"the FP16 FLOP/s of {device.label} are not known, so nothing can be predicted on it;"
-            " choose a GPU or profile whose FLOP/s and SMs `rightslice catalog gpus` shows"
-        )
-    return rate
-
-
-def _seconds(flops: Flops, device: Device) -> float:
-    return sum(operations / peak(device, dtype) for dtype, operations in flops)
-
-
-def _all_reduce(
-    device: Device, work: Work, served: ServedAs, constants: PerfConstants
-) -> tuple[float, float]:
-    """Return seconds a step, and seconds a token of the step."""
-    if served.tensor_parallel == 1:
-        return 0.0, 0.0
-    link = device.gpu.link_bytes_per_second
-    if link is None:
-        raise InputError(
-            f"the bandwidth between {device.gpu_name} boards is not known, so tensor-parallel-size"
-            f" {served.tensor_parallel} cannot be predicted on it; use tensor-parallel-size 1"
-        )
-    has_nvlink = device.gpu.link is LinkKind.NVLINK
-    latency = constants.all_reduce_seconds if has_nvlink else constants.all_reduce_pcie_seconds
-    return work.all_reduces * latency, work.all_reduce_bytes / (link / _SUMMED_DIRECTIONS)
 
 
 def terms_of(step: Step, sequences: float, prefill_per_token: float) -> tuple[StepTerm, ...]:
@@ -273,7 +233,7 @@ def terms_of(step: Step, sequences: float, prefill_per_token: float) -> tuple[St
     The soft corner makes memory and compute take less than their sum: its square is divided
     between them in proportion to their squares, memory's part by bytes.
     """
-    n = max(sequences / step.stages, 1.0) if step.stages > 1 else sequences
+    n = step.a_stage(sequences)
     experts = sum(size * (1.0 - untouched**n) for size, untouched in step.experts)
     weights = step.weights + experts
     cache = step.memory_per_sequence * n

@@ -9,9 +9,46 @@ are neither computed nor paired as queries.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 from rightslice.core.catalog.lengths import Lengths
+from rightslice.core.catalog.traffic import Traffic
+from rightslice.core.perf.arithmetic import SCALAR, Arithmetic
+from rightslice.core.perf.operation import QUANTILES
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Requests:
+    """What of a traffic's lengths the latency formulas use; arrays where there are many."""
+
+    input_tokens: float
+    """Mean."""
+    input_variation: float
+    """Variance over squared mean."""
+    input_excess: tuple[float, ...]
+    """Length at each percentile kept, over the mean, less one."""
+    output_tokens: float
+    output_variation: float
+    output_quantiles: tuple[float, ...]
+    """Tokens at each percentile kept."""
+
+
+def requests_of(traffic: Traffic) -> Requests:
+    """Return what the latency formulas use of *traffic*."""
+    return _requests(traffic.input, traffic.output)
+
+
+@lru_cache(maxsize=1024)
+def _requests(inputs: Lengths, outputs: Lengths) -> Requests:
+    return Requests(
+        input_tokens=inputs.mean,
+        input_variation=inputs.variance / inputs.mean**2,
+        input_excess=tuple(inputs.percentile(q) / inputs.mean - 1 for q in QUANTILES),
+        output_tokens=outputs.mean,
+        output_variation=outputs.variance / outputs.mean**2,
+        output_quantiles=tuple(float(outputs.percentile(q)) for q in QUANTILES),
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -21,14 +58,15 @@ def context_tokens(inputs: Lengths, outputs: Lengths, window: int | None) -> flo
     >>> context_tokens(Lengths.fixed(1024), Lengths.fixed(128), None)
     1088.0
     """
-    start = inputs.mean
-    span = outputs.mean + outputs.variance / outputs.mean
-    if window is None or start + span <= window:
+    return context_over(inputs.mean, outputs.mean + outputs.variance / outputs.mean, window, SCALAR)
+
+
+def context_over(start: float, span: float, window: int | None, arithmetic: Arithmetic) -> float:
+    """Return the mean context between *start* and *start* + *span* tokens, within *window*."""
+    if window is None:
         return start + span / 2
-    if start >= window:
-        return float(window)
-    growing = window - start
-    return (growing * (start + window) / 2 + (span - growing) * window) / span
+    growing = arithmetic.smaller(arithmetic.larger(window - start, 0.0), span)
+    return (growing * (start + growing / 2) + (span - growing) * window) / span
 
 
 @lru_cache(maxsize=4096)
@@ -38,14 +76,18 @@ def prompt_pairs(inputs: Lengths, prefix_hit_ratio: float, window: int | None) -
     >>> prompt_pairs(Lengths.fixed(1000), 0.0, None)
     500000.0
     """
-    pairs = sum(
-        _causal(tokens, window) - _causal(tokens * prefix_hit_ratio, window)
-        for tokens in inputs.tokens
-    )
+    pairs = sum(pairs_of(tokens, prefix_hit_ratio, window, SCALAR) for tokens in inputs.tokens)
     return pairs / len(inputs.tokens)
 
 
-def _causal(tokens: float, window: int | None) -> float:
-    if window is None or tokens <= window:
-        return tokens * tokens / 2
-    return tokens * window - window * window / 2
+def pairs_of(
+    tokens: float, prefix_hit_ratio: float, window: int | None, arithmetic: Arithmetic
+) -> float:
+    """Return the pairs of one prompt of *tokens*, a part of them found in the prefix cache."""
+    found = tokens * prefix_hit_ratio
+    return _causal(tokens, window, arithmetic) - _causal(found, window, arithmetic)
+
+
+def _causal(tokens: float, window: int | None, arithmetic: Arithmetic) -> float:
+    reach = tokens if window is None else arithmetic.smaller(tokens, window)
+    return tokens * reach - reach * reach / 2

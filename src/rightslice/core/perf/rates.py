@@ -1,0 +1,149 @@
+"""Seconds that each kind of work takes a server: a small table of what its speed rests on.
+
+One number a kind of work, from the model's bytes and operations (`work`), the device's bandwidth
+and FLOP/s (a slice's by its memory slots and SMs), its link, and the era's fitted ratios. Lengths
+and batches come later (`roofline`), so many loads share one table. The host's part does not
+shrink with the slice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from rightslice.core.catalog.device import Device
+from rightslice.core.catalog.gpu import LinkKind, MatmulDtype
+from rightslice.core.catalog.share import TimeSlice
+from rightslice.core.perf.result import PerfConstants
+from rightslice.core.perf.work import Flops, ServedAs, Work
+from rightslice.errors import InputError
+
+_SUMMED_DIRECTIONS: Final = 2
+"""Vendors state links as the sum of both directions; a ring sends in one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """The work, and how the engine cuts it into steps."""
+
+    work: Work
+    chunk_tokens: int
+    stages: int = 1
+    is_eager: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rates:
+    """Seconds that each kind of work takes a server: all that device, model and flags decide.
+
+    Tuples have one entry a kind of layer, in the order of `Work.contexts` and `Work.experts`.
+    """
+
+    overhead: float
+    host_per_sequence: float
+    weights: float
+    experts: tuple[float, ...]
+    cache_per_token: tuple[float, ...]
+    """Of context and sequence."""
+    state: float
+    """A sequence."""
+    compute_per_sequence: float
+    compute_per_context_token: tuple[float, ...]
+    prompt_per_token: float
+    prompt_per_pair: tuple[float, ...]
+    all_reduce: float
+    all_reduce_per_sequence: float
+    first_token: float
+    ttft_ratio: float
+    chunk_tokens: int
+    stages: int
+    untouched: tuple[float, ...]
+    """The share of its experts that a token leaves untouched."""
+
+
+def rates_on(
+    device: Device, served: ServedAs, constants: PerfConstants, schedule: Schedule
+) -> Rates:
+    """Return what every kind of work of *schedule* takes on *device*.
+
+    Raises:
+        InputError: when the device's bandwidth, FLOP/s or (for several GPUs) link is unknown.
+    """
+    work = schedule.work
+    bandwidth, wide = _bandwidth(device), peak(device, MatmulDtype.FP16)
+    latency, per_token = _all_reduce(device, work, served, constants)
+    turns = device.share.replicas if isinstance(device.share, TimeSlice) else 1
+    eager = constants.eager_factor if schedule.is_eager else 1.0
+    streaming, reading = constants.weight_ratio / bandwidth, constants.kv_ratio / bandwidth
+    decoding, prompting = constants.compute_ratio / wide, constants.prefill_ratio / wide
+    return Rates(
+        overhead=constants.overhead_seconds_per_layer * work.layers * eager * turns,
+        host_per_sequence=constants.host_seconds_per_sequence,
+        weights=streaming * work.weight_bytes,
+        experts=tuple([streaming * part.size_bytes for part in work.experts]),
+        cache_per_token=tuple([reading * part.bytes_per_token for part in work.contexts]),
+        state=reading * work.state_bytes,
+        compute_per_sequence=constants.compute_ratio * _seconds(work.flops_per_token, device),
+        compute_per_context_token=tuple(
+            [decoding * part.flops_per_token for part in work.contexts]
+        ),
+        prompt_per_token=per_token
+        + constants.prefill_ratio * _seconds(work.prompt_flops_per_token, device),
+        prompt_per_pair=tuple([prompting * part.prompt_flops_per_pair for part in work.contexts]),
+        all_reduce=latency,
+        all_reduce_per_sequence=per_token,
+        first_token=constants.ttft_seconds + constants.ttft_seconds_per_layer * work.layers,
+        ttft_ratio=constants.ttft_ratio,
+        chunk_tokens=schedule.chunk_tokens,
+        stages=schedule.stages,
+        untouched=tuple([1 - part.share_per_token for part in work.experts]),
+    )
+
+
+def _bandwidth(device: Device) -> float:
+    if device.bandwidth_bytes_per_second is None:
+        raise InputError(
+            f"the memory bandwidth of {device.label} is not known, so nothing can be predicted"
+            " on it; choose a GPU or profile whose bandwidth `rightslice catalog gpus` shows"
+        )
+    return device.bandwidth_bytes_per_second
+
+
+def peak(device: Device, dtype: MatmulDtype) -> float:
+    """Return the FLOP/s at which *device* multiplies *dtype*; 16 bit where it lacks the format.
+
+    A format that the board has no tensor cores for is widened by weight-only kernels (Marlin).
+
+    Raises:
+        InputError: when the 16-bit figure is unknown too.
+    """
+    flops: Mapping[MatmulDtype, float] = device.flops
+    rate = flops.get(dtype) or flops.get(MatmulDtype.FP16)
+    if rate is None:
+        raise InputError(
+            f"the FP16 FLOP/s of {device.label} are not known, so nothing can be predicted on it;"
+            " choose a GPU or profile whose FLOP/s and SMs `rightslice catalog gpus` shows"
+        )
+    return rate
+
+
+def _seconds(flops: Flops, device: Device) -> float:
+    return sum(operations / peak(device, dtype) for dtype, operations in flops)
+
+
+def _all_reduce(
+    device: Device, work: Work, served: ServedAs, constants: PerfConstants
+) -> tuple[float, float]:
+    """Return seconds a step, and seconds a token of the step."""
+    if served.tensor_parallel == 1:
+        return 0.0, 0.0
+    link = device.gpu.link_bytes_per_second
+    if link is None:
+        raise InputError(
+            f"the bandwidth between {device.gpu_name} boards is not known, so tensor-parallel-size"
+            f" {served.tensor_parallel} cannot be predicted on it; use tensor-parallel-size 1"
+        )
+    has_nvlink = device.gpu.link is LinkKind.NVLINK
+    latency = constants.all_reduce_seconds if has_nvlink else constants.all_reduce_pcie_seconds
+    return work.all_reduces * latency, work.all_reduce_bytes / (link / _SUMMED_DIRECTIONS)

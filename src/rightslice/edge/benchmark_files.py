@@ -1,9 +1,10 @@
 """Measured points from the files that benchmarks write.
 
-Read are the JSON of ``vllm bench serve --save-result`` and of the older ``benchmark_serving.py``
-(one object, a list of them, or one a line), and CSV with the columns concurrency, input_len,
-output_len, tpot_ms and, where there are any, ttft_ms and tp. A run at a request rate counts with
-the mean number of requests that it had in the system (Little's law).
+Read are JSON of ``vllm bench serve``, of the older ``benchmark_serving.py``, of guidellm and of
+inference-perf (`benchmark_formats` tells them apart; one object, a list of them, or one a line),
+and CSV with the columns concurrency, input_len, output_len, tpot_ms and, where there are any,
+ttft_ms, tp, model, gpu and engine_version. A figure that cannot be is an error that names file and
+record.
 """
 
 from __future__ import annotations
@@ -11,9 +12,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -23,37 +22,31 @@ from rightslice.core.perf.observation import Observation, TpotKind
 from rightslice.core.perf.work import ServedAs
 from rightslice.core.sizing.kv_cache import kv_value_bytes
 from rightslice.core.sizing.result import Sizing
-from rightslice.errors import FieldError, InputError
+from rightslice.edge.benchmark_formats import runs_in
+from rightslice.edge.benchmark_run import BenchmarkRun, optional, positive, whole, word
+from rightslice.errors import InputError
+from rightslice.units import format_bytes
 
 _COLUMNS: Final = ("concurrency", "input_len", "output_len", "tpot_ms")
-_KEYS: Final = ("completed", "total_input_tokens", "total_output_tokens", "mean_tpot_ms")
-
-
-@dataclass(frozen=True, kw_only=True)
-class BenchmarkRun:
-    """One run: what was asked of the server and how fast it answered."""
-
-    where: str
-    """File and record, for people."""
-    model: str | None
-    """As the file names it."""
-    concurrency: float
-    input_tokens: float
-    output_tokens: float
-    tensor_parallel: int | None
-    tpot_seconds: float
-    ttft_seconds: float | None
+_LARGEST_FILE: Final = 256 * 2**20
+"""``--save-detailed`` with a hundred thousand requests stays below; a log by mistake does not."""
 
 
 def read_runs(path: Path) -> tuple[BenchmarkRun, ...]:
     """Return the runs in *path*.
 
     Raises:
-        InputError: when the file cannot be read, is no such file, or a figure in it cannot be;
+        InputError: when the file cannot be read, is of no tool known, or a figure in it cannot be;
             the message names the file and the record.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        size = path.stat().st_size
+        if size > _LARGEST_FILE:
+            raise InputError(
+                f"{path}: has {format_bytes(size)}, and no result of a benchmark has more than"
+                f" {format_bytes(_LARGEST_FILE)}; leave out --save-detailed"
+            )
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
     runs = _from_csv(path, text) if path.suffix.lower() == ".csv" else _from_json(path, text)
@@ -96,83 +89,59 @@ def observe(run: BenchmarkRun, sizing: Sizing) -> Observation:
 
 
 def _from_csv(path: Path, text: str) -> Iterator[BenchmarkRun]:
-    rows = csv.DictReader(io.StringIO(text))
-    missing = [name for name in _COLUMNS if name not in (rows.fieldnames or ())]
-    if missing:
-        raise InputError(f"{path}: has no column {', '.join(missing)}")
-    for row in rows:
-        cells = {name: cell for name, cell in row.items() if cell}
-        where = f"{path}:{rows.line_num}"
-        yield BenchmarkRun(
-            where=where,
-            model=cells.get("model"),
-            concurrency=_positive(cells, "concurrency", where),
-            input_tokens=_positive(cells, "input_len", where),
-            output_tokens=_positive(cells, "output_len", where),
-            tensor_parallel=round(_positive(cells, "tp", where)) if "tp" in cells else None,
-            tpot_seconds=_positive(cells, "tpot_ms", where) / 1e3,
-            ttft_seconds=_positive(cells, "ttft_ms", where) / 1e3 if "ttft_ms" in cells else None,
-        )
+    rows = csv.DictReader(io.StringIO(text), restkey="")
+    try:
+        _check_columns(path, rows.fieldnames or ())
+        for row in rows:
+            yield _csv_run(path, rows.line_num, row)
+    except csv.Error as error:
+        raise InputError(f"{path}:{rows.line_num}: is no CSV: {error}") from None
+
+
+def _check_columns(path: Path, given: Sequence[str]) -> None:
+    missing = [name for name in _COLUMNS if name not in given]
+    if not missing:
+        return
+    near = [name for name in given if name.split("_")[0] == missing[0].split("_")[0]]
+    hint = f"; {near[0]} is there, but the column is {missing[0]}" if near else ""
+    raise InputError(f"{path}: has no column {', '.join(missing)}{hint}")
+
+
+def _csv_run(path: Path, line: int, row: Mapping[str, str | list[str]]) -> BenchmarkRun:
+    where = f"{path}:{line}"
+    if "" in row:
+        raise InputError(f"{where}: has more cells than the header has columns")
+    cells = {name: cell for name, cell in row.items() if cell}
+    ttft = optional(cells, "ttft_ms", where)
+    return BenchmarkRun(
+        where=where,
+        model=word(cells, "model"),
+        concurrency=positive(cells, "concurrency", where),
+        input_tokens=positive(cells, "input_len", where),
+        output_tokens=positive(cells, "output_len", where),
+        tensor_parallel=whole(cells, "tp", where),
+        tpot_seconds=positive(cells, "tpot_ms", where) / 1e3,
+        ttft_seconds=None if ttft is None else ttft / 1e3,
+        engine_version=word(cells, "engine_version"),
+        gpu=word(cells, "gpu"),
+    )
 
 
 def _from_json(path: Path, text: str) -> Iterator[BenchmarkRun]:
     for number, record in enumerate(_records(path, text), start=1):
-        where = f"{path}, record {number}"
-        missing = [key for key in _KEYS if key not in record]
-        if missing:
-            raise FieldError(
-                where,
-                missing[0],
-                "is missing: this is not the JSON of `vllm bench serve --save-result`",
-            )
-        yield _run(record, where)
+        yield from runs_in(record, f"{path}, record {number}")
 
 
-def _records(path: Path, text: str) -> list[Mapping[str, object]]:
+def _records(path: Path, text: str) -> Sequence[object]:
     try:
         found = json.loads(text)
-    except ValueError as whole:
+    except RecursionError:
+        raise InputError(f"{path}: is nested too deep for the result of a benchmark") from None
+    except ValueError as whole_error:
         try:
             found = [json.loads(line) for line in text.splitlines() if line.strip()]
-        except ValueError:
-            raise InputError(f"{path}: is not JSON, or not all of it is there: {whole}") from None
-    records = found if isinstance(found, list) else [found]
-    for number, record in enumerate(records, start=1):
-        if not isinstance(record, dict):
-            raise InputError(f"{path}, record {number}: is no object with a run's figures")
-    return records
-
-
-def _run(record: Mapping[str, object], where: str) -> BenchmarkRun:
-    completed = _positive(record, "completed", where)
-    outputs = _positive(record, "total_output_tokens", where) / completed
-    tpot = _positive(record, "mean_tpot_ms", where) / 1e3
-    has_ttft = record.get("mean_ttft_ms") is not None
-    ttft = _positive(record, "mean_ttft_ms", where) / 1e3 if has_ttft else None
-    if record.get("max_concurrency") is not None:
-        running = _positive(record, "max_concurrency", where)
-    else:
-        stay = (ttft or 0.0) + max(outputs - 1, 0.0) * tpot
-        running = max(completed / _positive(record, "duration", where) * stay, 1.0)
-    model = record.get("model_id")
-    return BenchmarkRun(
-        where=where,
-        model=model if isinstance(model, str) else None,
-        concurrency=running,
-        input_tokens=_positive(record, "total_input_tokens", where) / completed,
-        output_tokens=outputs,
-        tensor_parallel=None,
-        tpot_seconds=tpot,
-        ttft_seconds=ttft,
-    )
-
-
-def _positive(record: Mapping[str, object], key: str, where: str) -> float:
-    value = record.get(key)
-    try:
-        number = float(value) if isinstance(value, int | float | str) else math.nan
-    except ValueError:
-        number = math.nan
-    if isinstance(value, bool) or not math.isfinite(number) or number <= 0:
-        raise FieldError(where, key, f"{value!r} must be a number above zero")
-    return number
+        except (ValueError, RecursionError):
+            raise InputError(
+                f"{path}: is not JSON, or not all of it is there: {whole_error}"
+            ) from None
+    return found if isinstance(found, list) else [found]

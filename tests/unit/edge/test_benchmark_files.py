@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -109,3 +110,94 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     (tmp_path / "bytes.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match=r"bytes\.json: cannot be read"):
         read_runs(tmp_path / "bytes.json")
+
+
+FILES = Path(__file__).parents[2] / "data" / "benchmarks"
+
+
+@pytest.mark.parametrize(
+    ("name", "tool", "tpot_ms"),
+    [
+        ("vllm-0.33.0.json", "vllm bench serve", 7.1894),
+        ("vllm-0.9.2.json", "vllm bench serve", 7.9907),
+        ("guidellm-0.8.1.json", "guidellm", None),
+    ],
+)
+def test_files_of_the_tools_themselves(name: str, tool: str, tpot_ms: float | None) -> None:
+    """Whichever tool wrote it, the server that gave a token each 8 ms has a TPOT of 8 ms."""
+    run = read_runs(FILES / name)[-1]
+    assert (run.tool, run.model, run.concurrency) == (tool, "demo-model", 4)
+    assert run.output_tokens == 16
+    assert run.tpot_seconds == pytest.approx(0.008, rel=0.11)
+    assert run.ttft_seconds == pytest.approx(0.037, rel=0.5)
+    assert tpot_ms is None or run.tpot_seconds == pytest.approx(tpot_ms / 1e3)
+
+
+@pytest.mark.parametrize("name", ["vllm-0.33.0.json", "guidellm-0.8.1.json"])
+def test_what_was_noted_beside_a_run(name: str) -> None:
+    """Metadata and labels say which server it was."""
+    (run, *_) = read_runs(FILES / name)
+    assert (run.tensor_parallel, run.engine_version) == (1, "0.33.0")
+
+
+def test_fewer_requests_than_clients(tmp_path: Path) -> None:
+    """Twenty requests of 64 clients are 20 at once."""
+    few = {**RUN, "max_concurrency": 64, "completed": 20, "duration": 2.0}
+    few |= {"total_input_tokens": 20 * 1024, "total_output_tokens": 20 * 128}
+    (run,) = read_runs(write(tmp_path, json.dumps(few)))
+    assert run.concurrency == 20
+
+
+def test_a_cap_on_a_rate_is_no_concurrency(tmp_path: Path) -> None:
+    """With a rate, --max-concurrency only limits; what was in flight counts."""
+    at_a_rate = {**RUN, "max_concurrency": 512, "request_rate": 8.0}
+    (run,) = read_runs(write(tmp_path, json.dumps(at_a_rate)))
+    assert run.concurrency < 20
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (json.dumps({**RUN, "mean_tpot_ms": 0.014, "mean_ttft_ms": 0.12}), "wrong unit"),
+        (json.dumps({**RUN, "duration": 40_000.0}), "duration: .* wrong unit"),
+        (json.dumps({**RUN, "failed": 200}), "failed: 200 of 520 requests failed"),
+        (json.dumps({**RUN, "duration": 10**400}), "duration: 1000.* must be"),
+        (json.dumps({**RUN, "tp": 1.5}), "tp: 1.5 must be a whole number"),
+        ('{"avg_latency": 1.0}', "vllm bench latency"),
+        ('{"elapsed_time": 1.0}', "vllm bench throughput"),
+        ('{"kind": "Calibration"}', "rightslice's own"),
+        ('{"benchmarks": [{}]}', "benchmark 1: metrics.inter_token_latency_ms: is missing"),
+        ('{"load_summary": {}, "successes": {}}', "mixes the loads of all stages"),
+        ("[" * 100_000, "nested too deep"),
+    ],
+)
+def test_runs_that_cannot_be(tmp_path: Path, text: str, complaint: str) -> None:
+    """Units, failures, other tools and hostile files, each by its own sign."""
+    with pytest.raises(InputError, match=complaint):
+        read_runs(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("concurrency,input_len,output_len,tpot_s\n8,1,1,1\n", "tpot_s is there, but"),
+        (HEADER + "8,512,128,11,90,1,9,9\n", "more cells than"),
+        (HEADER + "8,512,128,11,90,1.5\n", "tp: 1.5 must be a whole"),
+        (HEADER + "8,512,128,-11,90,1\n", "tpot_ms: '-11' must be"),
+        (HEADER + "0,512,128,11,90,1\n", "concurrency: '0' must be"),
+        (HEADER + "8,512,128,nan,90,1\n", "tpot_ms: 'nan' must be"),
+    ],
+)
+def test_csv_that_cannot_be(tmp_path: Path, text: str, complaint: str) -> None:
+    """Columns in other units, ragged rows, and figures that nobody measures."""
+    with pytest.raises(InputError, match=complaint):
+        read_runs(write(tmp_path, text, "points.csv"))
+
+
+def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
+    """A result has megabytes at most; a terabyte of log is refused by its size."""
+    path = tmp_path / "log.json"
+    path.touch()
+    os.truncate(path, 10**12)
+    with pytest.raises(InputError, match="leave out --save-detailed"):
+        read_runs(path)

@@ -28,20 +28,22 @@ _DTYPES: Final = {
     "float": FP16,
 }
 _ASSUMED_DTYPE: Final = "bfloat16"
+_LARGEST_MODEL: Final = 10**15
+"""A thousand trillion parameters: sizes that are each within bounds may still make more."""
 
 
 def build(config: Config, draft: ModelDraft, quantization: Quantization) -> Model:
     """Return the model that *draft* describes, its weights as vLLM's ``--dtype auto`` loads them.
 
     Raises:
-        FieldError: when the dtype or the context length is wrong.
+        FieldError: when the dtype or the context length is wrong, or the sizes together cannot be.
     """
     dtype = read_dtype(config.top, config.text)
     plain = _DTYPES[dtype or _ASSUMED_DTYPE]
     assumptions = draft.assumptions
     if dtype is None:
         assumptions += (f"weights are stored as {_ASSUMED_DTYPE}: the config names no dtype",)
-    return Model(
+    model = Model(
         name=ModelName(config.top.where),
         family=config.family,
         hidden_size=draft.hidden,
@@ -58,6 +60,12 @@ def build(config: Config, draft: ModelDraft, quantization: Quantization) -> Mode
         encoder_tokens=draft.encoder_tokens,
         assumptions=assumptions,
     )
+    if model.parameters > _LARGEST_MODEL:
+        key, value = config.top.largest()
+        raise config.top.error(
+            key, f"{value:,} makes {model.parameters:.1e} parameters; the most read is 1e15"
+        )
+    return model
 
 
 def read_dtype(top: Fields, text: Fields) -> str | None:

@@ -37,6 +37,10 @@ class Fields:
         """Return the error that says what is wrong with *key*."""
         return FieldError(self.where, f"{self.path}.{key}" if self.path else key, problem)
 
+    def spelled(self, *keys: str) -> str:
+        """Return the first of *keys* that has a value, as this config spells it."""
+        return self._find(keys)[0]
+
     def keys(self) -> tuple[str, ...]:
         """Return the keys that have a value."""
         return tuple(key for key, value in self._values.items() if value is not None)
@@ -172,6 +176,18 @@ class Fields:
         found = self.section_or_none(*keys)
         if found is None:
             raise self.error(keys[0], "is missing; it must be an object")
+        return found
+
+    def largest(self) -> tuple[str, int]:
+        """Return the path of the largest whole number, here or in an object below, with it."""
+        found = ("", 0)
+        for key, value in self._values.items():
+            inner = (key, value)
+            if isinstance(value, dict):
+                path, number = Fields(value, where=self.where).largest()
+                inner = (f"{key}.{path}", number)
+            if isinstance(inner[1], int) and not isinstance(inner[1], bool) and inner[1] > found[1]:
+                found = (inner[0], inner[1])
         return found
 
     def sections(self, key: str) -> tuple[Fields, ...]:

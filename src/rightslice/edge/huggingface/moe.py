@@ -69,7 +69,10 @@ def read_experts(text: Fields, hidden: int, *, width_key: str) -> ExpertShape:
     count = text.integer(*EXPERT_COUNT)
     per_token = text.integer(*PER_TOKEN)
     if per_token > count:
-        raise text.error(PER_TOKEN[0], f"{per_token} is more than the {count} experts")
+        named = text.spelled(*EXPERT_COUNT)
+        raise text.error(
+            text.spelled(*PER_TOKEN), f"{per_token} is more than the {count} experts of {named}"
+        )
     return ExpertShape(
         hidden=hidden, count=count, per_token=per_token, width=text.integer(width_key)
     )

@@ -63,8 +63,9 @@ def read_sizes(
     width = text.integer_or_none("head_dim", "attention_head_dim", "kv_channels") or head_dim
     if width is None:
         if hidden % heads:
+            wide = text.spelled(*HIDDEN)
             raise text.error(
-                HEADS[0], f"{heads} heads do not divide {HIDDEN[0]} {hidden}; write head_dim"
+                text.spelled(*HEADS), f"{heads} heads do not divide {wide} {hidden}; write head_dim"
             )
         width = hidden // heads
     groups = text.integer_or_none(*KV_HEADS)
@@ -84,7 +85,10 @@ def read_sizes(
 
 def _checked_groups(text: Fields, heads: int, groups: int) -> int:
     if heads % groups:
-        raise text.error(KV_HEADS[0], f"{groups} must divide the {heads} query heads")
+        named = text.spelled(*HEADS)
+        raise text.error(
+            text.spelled(*KV_HEADS), f"{groups} must divide the {heads} query heads of {named}"
+        )
     return groups
 
 
@@ -125,7 +129,8 @@ def read_context(config: Config) -> int:
     stated = [text.integer(key, limits=CONTEXT) for key in _CONTEXT_KEYS if text.has(key)]
     if not stated:
         raise text.error(
-            _CONTEXT_KEYS[0], "is missing; write max_position_embeddings, the longest context"
+            _CONTEXT_KEYS[0],
+            f"is missing; write it, the longest context, or one of {', '.join(_CONTEXT_KEYS[1:])}",
         )
     context = min(stated)
     scaling = text.section_or_none("rope_scaling") or text.section_or_none("rope_parameters")

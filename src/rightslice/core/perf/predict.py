@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import replace
 
-from rightslice.core.catalog.estimate import Estimate, check_confidence, normal_quantile
+from rightslice.core.catalog.estimate import Estimate, check_confidence
 from rightslice.core.catalog.traffic import ClosedLoop, OpenLoop, Slo, Traffic
-from rightslice.core.perf.bands import WIDEST, Doubt, doubt_on, with_band
+from rightslice.core.perf.arithmetic import SCALAR
+from rightslice.core.perf.bands import Doubt, doubt_on, with_band
 from rightslice.core.perf.batching import closed_loop
 from rightslice.core.perf.capacity import capacity_at, capacity_of
+from rightslice.core.perf.held import MET, SAME, Ask, Bracket
 from rightslice.core.perf.knee import knee_of
 from rightslice.core.perf.operation import Operation, Spread, end_to_end
 from rightslice.core.perf.queueing import (
@@ -40,13 +41,6 @@ from rightslice.core.perf.result import (
 from rightslice.core.perf.roofline import PREFILL_TERM, Step, bound_of, step_of, terms_of
 from rightslice.core.perf.shapes import requests_of
 from rightslice.core.sizing.result import Sizing
-
-_SAME: Final = 1.002
-"""A server slower by less than this is not searched again."""
-_MET: Final = 1e-3
-"""A latency this near below its target, in logs, is at it."""
-_RATE_STEPS: Final = 11
-"""The rate is found to 1/2,048 of the largest stable rate."""
 
 
 def predict(sizing: Sizing, traffic: Traffic, *, constants: PerfConstants) -> Prediction:
@@ -181,7 +175,7 @@ def largest_load(
         InputError: when a figure of the device is unknown, or *confidence* is out of range.
     """
     doubt = doubt_on(sizing.device, constants)
-    ask = _Ask(slo=slo, doubt=doubt, confidence=check_confidence(confidence))
+    ask = Ask(slo=slo, doubt=doubt, confidence=check_confidence(confidence))
     places = capacity_at(capacity_of(sizing, traffic), confidence)
     step = step_of(sizing, traffic, constants)
     if places < 1:
@@ -218,48 +212,7 @@ def outlook(
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Ask:
-    """What must be met, and how surely."""
-
-    slo: Slo
-    doubt: Doubt
-    confidence: float
-
-    def near(self, step: Step, state: Operation) -> _Ask:
-        """Return the same demand with the doubt that belongs to the batch of *state*."""
-        doubt = self.doubt.at(step, state.running, state.prefill_per_token)
-        return replace(self, doubt=doubt)
-
-    def factor(self, log_sd: float) -> float:
-        """Return the slowdown that the truth stays below with the confidence asked for."""
-        return math.exp(normal_quantile(self.confidence) * log_sd)
-
-    def excess(self, tpot: Spread, ttft: Spread, *, slowed: bool) -> float:
-        """Return the log of the worst latency over its target, none of them above when negative.
-
-        Latencies of a *slowed* server carry the doubt about its speed already.
-        """
-        slo, doubt = self.slo, self.doubt
-        worst = -math.inf
-        if slo.tpot_seconds is not None:
-            factor = 1.0 if slowed else self.factor(doubt.tpot)
-            reached = tpot.at(slo.tpot_percentile) * factor
-            worst = _log_over(reached, slo.tpot_seconds)
-        if slo.ttft_seconds is not None:
-            rest = math.sqrt(max(doubt.ttft**2 - doubt.tpot**2, 0.0)) if slowed else doubt.ttft
-            waited = ttft.at(slo.ttft_percentile) * self.factor(rest)
-            worst = max(worst, _log_over(waited, slo.ttft_seconds))
-        return worst
-
-
-def _log_over(reached: float, target: float) -> float:
-    if not math.isfinite(target):
-        return -math.inf
-    return math.log(reached / target) if reached > 0 else -math.inf
-
-
-def _largest_batch(step: Step, traffic: Traffic, places: int, ask: _Ask) -> int:
+def _largest_batch(step: Step, traffic: Traffic, places: int, ask: Ask) -> int:
     low, high = 0, places
     while low < high:
         middle = (low + high + 1) // 2
@@ -271,53 +224,37 @@ def _largest_batch(step: Step, traffic: Traffic, places: int, ask: _Ask) -> int:
     return low
 
 
-def _largest_rate(step: Step, traffic: Traffic, places: int, ask: _Ask) -> float:
+def _largest_rate(step: Step, traffic: Traffic, places: int, ask: Ask) -> float:
     """Return the rate held by a server as slow as the doubt about the batch there allows."""
     slow = step.slowed(ask.factor(ask.doubt.tpot))
     rate = _rate_held(slow, traffic, places, ask)
     if not rate:
         return rate
     there = ask.near(step, open_loop(step, traffic, rate, places))
-    if ask.factor(there.doubt.tpot - ask.doubt.tpot) < _SAME:
+    if ask.factor(there.doubt.tpot - ask.doubt.tpot) < SAME:
         return rate
     slower = step.slowed(ask.factor(there.doubt.tpot))
     return min(rate, _rate_held(slower, traffic, places, there))
 
 
-def _rate_held(slow: Step, traffic: Traffic, places: int, ask: _Ask) -> float:
-    """Return the largest rate at which an already *slow* server keeps the SLO.
+def _rate_held(slow: Step, traffic: Traffic, places: int, ask: Ask) -> float:
+    """Return the largest rate at which an already *slow* server keeps the SLO."""
 
-    Regula falsi on how far latencies are from their targets, aimed just below them; a bracket that
-    shrinks by less than half is halved next. The Illinois rule lets no end stay for long.
-    """
-    low, high = 0.0, STABLE_UTILIZATION * largest_stable_rate(slow, traffic, places)
-    enough = high / 2**_RATE_STEPS
-    below, above = -1.0, _excess(slow, traffic, high, places, ask)
+    def excess_at(rate: float) -> float:
+        return ask.rate_excess(open_loop(slow, traffic, rate, places), STABLE_UTILIZATION)
+
+    high = STABLE_UTILIZATION * largest_stable_rate(slow, traffic, places)
+    above = excess_at(high)
     if above <= 0:
         return high
-    slack, kept, halve = _MET / 2, 0, False
-    while high - low > enough:
-        aim = low + (high - low) * (below + slack) / (below - above)
-        rate = (low + high) / 2 if halve else min(max(aim, low + enough / 2), high - enough / 2)
-        before, excess = high - low, _excess(slow, traffic, rate, places, ask)
-        if excess <= 0:
-            low, below = rate, excess
-            above, kept = (above / 2 if kept > 0 else above), 1
-            if excess > -_MET:
-                break
-        else:
-            high, above = rate, excess
-            below, kept = (below / 2 if kept < 0 else below), -1
-        halve = not halve and high - low > 0.9 * before
-    return low
-
-
-def _excess(slow: Step, traffic: Traffic, rate: float, places: int, ask: _Ask) -> float:
-    """Return by what log factor the worst latency exceeds its target; never far off the stable."""
-    state = open_loop(slow, traffic, rate, places)
-    if state.utilization > STABLE_UTILIZATION * (1 + 1e-9):
-        return WIDEST
-    return min(ask.excess(state.tpot, state.ttft, slowed=True), WIDEST)
+    bracket = Bracket.under(high, above)
+    while bracket.high - bracket.low > bracket.enough:
+        rate = bracket.aim(SCALAR)
+        excess = excess_at(rate)
+        bracket = bracket.narrowed(rate, excess, SCALAR)
+        if -MET < excess <= 0:
+            break
+    return bracket.low
 
 
 def _state(step: Step, traffic: Traffic, places: int) -> Operation:

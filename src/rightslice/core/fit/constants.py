@@ -28,7 +28,7 @@ class FittedConstants:
     def of(self, engine: EngineRelease, model: Model, gpu: str) -> PerfConstants:
         """Return the step-time constants of *model* on *gpu*: calibrated, or the era's."""
         if self.calibrations:
-            measured = nearest(self.calibrations, model, engine.era, gpu)
+            measured = nearest(self.calibrations, model, engine, gpu)
             if measured is not None:
                 return measured
         return self.era(engine)

@@ -13,12 +13,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from rightslice.core.catalog.engine import EngineRelease
 from rightslice.core.catalog.model import Model
 from rightslice.core.perf.result import PerfConstants
 
 _CARRIED_SD: Final = 0.1
 """Three points on one board, used on another one: A100 to H100 9 %, H200 to H100 6 %, H100 to B200
 15 % in the median, on public rows of the same model and engine."""
+_OTHER_RELEASE_SD: Final = 0.05
+"""Another release of the same age: judgement, half of what another board costs. No public series
+measures one server with several releases of an age."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,26 +60,64 @@ def architecture_of(model: Model) -> str:
     return str(model.base or model.name)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What one calibration is worth for one server."""
+
+    calibration: Calibration
+    serves: bool
+    """Of the same model and engine era."""
+    distance: str
+    """``same board``, or what differs and what follows from it."""
+
+
+def standing_of(
+    calibration: Calibration, model: Model, engine: EngineRelease, gpu: str
+) -> Standing:
+    """Return whether *calibration* serves a server, and how far it is from it, in words."""
+    told = []
+    if calibration.model != architecture_of(model):
+        told.append(f"made for {calibration.model}, not {architecture_of(model)}")
+    if calibration.era != engine.era:
+        told.append(
+            f"made with vLLM {calibration.engine_version}, whose host work is not that of"
+            f" {engine.version}: measure again"
+        )
+    if told:
+        return Standing(calibration=calibration, serves=False, distance="; ".join(told))
+    if calibration.engine_version != engine.version:
+        told.append(f"made with vLLM {calibration.engine_version}, band wider for {engine.version}")
+    if calibration.gpu != gpu:
+        told.append(f"made on {calibration.gpu}, band wider on {gpu}")
+    return Standing(calibration=calibration, serves=True, distance="; ".join(told) or "same board")
+
+
+def serving(
+    calibrations: Sequence[Calibration], model: Model, engine: EngineRelease, gpu: str
+) -> Calibration | None:
+    """Return the calibration used: this board before others, this release, then the latest."""
+    wanted = (architecture_of(model), engine.era)
+    found = [item for item in calibrations if (item.model, item.era) == wanted]
+    if not found:
+        return None
+    return max(
+        found,
+        key=lambda item: (item.gpu == gpu, item.engine_version == engine.version, item.date),
+    )
+
+
 def nearest(
-    calibrations: Sequence[Calibration], model: Model, era: str, gpu: str
+    calibrations: Sequence[Calibration], model: Model, engine: EngineRelease, gpu: str
 ) -> PerfConstants | None:
-    """Return the constants of the latest calibration that serves, of this board before others."""
-    serving = [
-        item for item in calibrations if (item.model, item.era) == (architecture_of(model), era)
-    ]
-    if not serving:
+    """Return the constants of the calibration that serves, with the doubt that distance adds."""
+    best = serving(calibrations, model, engine, gpu)
+    if best is None:
         return None
-    best = max(serving, key=lambda item: (item.gpu == gpu, item.date))
-    if best.gpu == gpu:
-        return best.constants
-    further = math.hypot(best.constants.log_sd_new_gpu, _CARRIED_SD)
-    return replace(best.constants, log_sd_new_gpu=further)
-
-
-def evidence(constants: PerfConstants, gpu: str) -> str | None:
-    """Return what measured points stand behind a prediction on *gpu*, in words; None if none."""
-    if not constants.covariance:
-        return None
-    if gpu in constants.fitted_gpus:
-        return constants.source
-    return f"{constants.source}; not measured on {gpu}, so bands are wider"
+    constants = best.constants
+    if best.engine_version != engine.version:
+        further = math.hypot(constants.log_sd_tpot, _OTHER_RELEASE_SD)
+        constants = replace(constants, log_sd_tpot=further)
+    if best.gpu != gpu:
+        further = math.hypot(constants.log_sd_new_gpu, _CARRIED_SD)
+        constants = replace(constants, log_sd_new_gpu=further)
+    return constants

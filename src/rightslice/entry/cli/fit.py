@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -11,11 +12,11 @@ from rightslice.core.catalog.estimate import check_confidence
 from rightslice.core.catalog.question import Isolation, Question
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.fit.fit import fit as fit_offers
-from rightslice.core.perf.calibration import evidence
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.constants import constants_with
 from rightslice.edge.prices_file import read_prices
-from rightslice.entry.cli.console import Exit, Output, console, print_json
+from rightslice.entry.cli.calibrations import Server, print_calibrations
+from rightslice.entry.cli.console import Exit, Output, print_json
 from rightslice.entry.cli.offers import read_offers
 from rightslice.entry.cli.options import (
     CalibrationsOption,
@@ -127,9 +128,10 @@ def fit(  # noqa: PLR0913 - one parameter an option
         from rightslice.entry.cli.fit_tables import print_recommendation  # noqa: PLC0415 - rich loads where it is used
 
         print_recommendation(answer, show_all=show_all)
-        if answer.chosen is not None:
-            gpu = answer.chosen.offer.device.gpu_name
-            measured = evidence(constants.of(question.engine, question.model, gpu), gpu)
-            if measured is not None:
-                console().print(f"constants: {measured}", highlight=False)
+        shown = answer.chosen or answer.best_effort
+        if shown is not None:
+            gpu = str(shown.offer.device.gpu_name)
+            server_asked = Server(name="", model=question.model, engine=question.engine, gpu=gpu)
+            today = dt.datetime.now(tz=dt.UTC).date()
+            print_calibrations(constants, [server_asked], today)
     return Exit.DONE if answer.chosen is not None else Exit.NO

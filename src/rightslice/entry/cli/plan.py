@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +22,7 @@ from rightslice.edge.fleet_file import read_fleet
 from rightslice.edge.plan_files import write_plan
 from rightslice.edge.prices_file import read_prices
 from rightslice.edge.text_files import check_target, write_text
+from rightslice.entry.cli.calibrations import Server, print_calibrations
 from rightslice.entry.cli.console import Exit, Output, OutputOption, print_json, warn, working
 from rightslice.entry.cli.options import CalibrationsOption
 
@@ -98,6 +99,7 @@ def plan(  # noqa: PLR0913 - one parameter an option
         from rightslice.entry.cli.plan_tables import print_plan  # noqa: PLC0415 - rich loads where it is used
 
         print_plan(answer, why=why, written=written)
+        print_calibrations(constants, _servers(answer), today)
     for item in answer.not_placed:
         warn(f"{item.name} is not placed: {item.outcome.reason}")  # type: ignore[union-attr]  # not_placed holds no Placed
     return Exit.NO if answer.not_placed else Exit.DONE
@@ -125,6 +127,18 @@ def _write(
         write_text(report, page)
         written.append(report)
     return tuple(written)
+
+
+def _servers(answer: Plan) -> Iterator[Server]:
+    """Yield what runs where, workload by workload."""
+    for item in answer.workloads:
+        if item.placed is not None:
+            yield Server(
+                name=item.name,
+                model=item.workload.model,
+                engine=item.workload.engine,
+                gpu=str(item.placed.candidate.offer.device.gpu_name),
+            )
 
 
 def curves_of(answer: Plan, constants: FittedConstants) -> dict[str, Curve]:

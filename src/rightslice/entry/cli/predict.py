@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from typing import Annotated
 
@@ -13,13 +14,13 @@ from rightslice.core.catalog.mig import ProfileName
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.share import Exclusive, MigSlice
 from rightslice.core.catalog.traffic import ClosedLoop
-from rightslice.core.perf.calibration import evidence
 from rightslice.core.perf.predict import outlook
 from rightslice.core.perf.result import Latency, Outlook
 from rightslice.core.sizing.memory import size
 from rightslice.core.sizing.result import TooBig
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.constants import constants_with
+from rightslice.entry.cli.calibrations import Server, print_calibrations
 from rightslice.entry.cli.console import Exit, Output, console, print_json
 from rightslice.entry.cli.options import (
     CalibrationsOption,
@@ -99,9 +100,8 @@ def predict(  # noqa: PLR0913 - one parameter an option
         print_json(answer)
     else:
         _print(answer, plot=plot)
-        measured = evidence(perf, device.gpu_name)
-        if measured is not None:
-            console().print(f"\nconstants: {measured}", highlight=False)
+        asked = Server(name="", model=sizing.model, engine=engine, gpu=str(device.gpu_name))
+        print_calibrations(constants, [asked], dt.datetime.now(tz=dt.UTC).date())
     return Exit.DONE if answer.is_held else Exit.NO
 
 

@@ -7,12 +7,19 @@ from dataclasses import replace
 from rightslice.core.catalog.device import device_of
 from rightslice.core.catalog.share import Exclusive
 from rightslice.core.perf.bands import doubt_on
-from rightslice.core.perf.calibration import Calibration, architecture_of, evidence, nearest
+from rightslice.core.perf.calibration import (
+    Calibration,
+    architecture_of,
+    nearest,
+    serving,
+    standing_of,
+)
 from rightslice.core.perf.result import PerfConstants
 from rightslice.edge.catalog_files import Catalog
 
 CATALOG = Catalog()
 LLAMA = CATALOG.model("meta-llama/Llama-3.1-8B-Instruct")
+NEWEST = CATALOG.engine(None)
 H100, H200 = (CATALOG.gpu(name) for name in ("H100-SXM-80GB", "H200-SXM-141GB"))
 
 
@@ -35,9 +42,9 @@ def test_only_its_model_and_era_are_served(constants: PerfConstants) -> None:
     """Another model, or another era of the engine, keeps the shipped constants."""
     known = (made(constants),)
     other = CATALOG.model("Qwen/Qwen3-32B")
-    assert nearest(known, LLAMA, "2026", "H100-SXM-80GB") == known[0].constants
-    assert nearest(known, other, "2026", "H100-SXM-80GB") is None
-    assert nearest(known, LLAMA, "2024", "H100-SXM-80GB") is None
+    assert nearest(known, LLAMA, NEWEST, "H100-SXM-80GB") == known[0].constants
+    assert nearest(known, other, NEWEST, "H100-SXM-80GB") is None
+    assert nearest(known, LLAMA, CATALOG.engine("0.7.0"), "H100-SXM-80GB") is None
 
 
 def test_another_board_is_less_sure(constants: PerfConstants) -> None:
@@ -46,7 +53,7 @@ def test_another_board_is_less_sure(constants: PerfConstants) -> None:
     here, there = (
         doubt_on(device_of(gpu, Exclusive()), served).tpot
         for gpu in (H100, H200)
-        if (served := nearest(known, LLAMA, "2026", gpu.name)) is not None
+        if (served := nearest(known, LLAMA, NEWEST, gpu.name)) is not None
     )
     assert here < there
 
@@ -58,16 +65,31 @@ def test_the_own_board_comes_first_then_the_latest(constants: PerfConstants) -> 
         made(constants, date="2026-02"),
         made(constants, "H200-SXM-141GB", "2026-03"),
     )
-    own = nearest(known, LLAMA, "2026", "H100-SXM-80GB")
-    carried = nearest(known, LLAMA, "2026", "A100-SXM-80GB")
+    own = nearest(known, LLAMA, NEWEST, "H100-SXM-80GB")
+    carried = nearest(known, LLAMA, NEWEST, "A100-SXM-80GB")
     assert own is not None
     assert carried is not None
     assert (own.source, carried.source) == ("2026-02", "2026-03")
 
 
-def test_evidence_names_the_boards_that_were_not_measured(constants: PerfConstants) -> None:
-    """Shipped constants have no measured points to name."""
-    own = replace(made(constants).constants, covariance=((0.0,) * 7,) * 7, source="3 points")
-    assert evidence(constants, "H100-SXM-80GB") is None
-    assert evidence(own, "H100-SXM-80GB") == "3 points"
-    assert "not measured on A100-SXM-80GB" in str(evidence(own, "A100-SXM-80GB"))
+def test_another_release_of_the_same_age_is_less_sure(constants: PerfConstants) -> None:
+    """The band widens, and the distance says why; the own release comes first."""
+    own = made(constants)
+    other = replace(own, engine_version="0.30.0", date="2026-12")
+    served = nearest([other], LLAMA, NEWEST, "H100-SXM-80GB")
+    assert served is not None
+    assert served.log_sd_tpot > constants.log_sd_tpot
+    told = standing_of(other, LLAMA, NEWEST, "H100-SXM-80GB").distance
+    assert "made with vLLM 0.30.0, band wider" in told
+    assert serving([other, own], LLAMA, NEWEST, "H100-SXM-80GB") is own
+
+
+def test_what_does_not_serve_says_why(constants: PerfConstants) -> None:
+    """Another model and another age of the engine are refused, each with its reason."""
+    own = made(constants)
+    old = standing_of(own, LLAMA, CATALOG.engine("0.7.0"), "H100-SXM-80GB")
+    other = standing_of(own, CATALOG.model("Qwen/Qwen3-32B"), NEWEST, "H100-SXM-80GB")
+    assert (old.serves, other.serves) == (False, False)
+    assert "measure again" in old.distance
+    assert "not Qwen/Qwen3-32B" in other.distance
+    assert standing_of(own, LLAMA, NEWEST, "H100-SXM-80GB").distance == "same board"

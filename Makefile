@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 COG    := $(BIN)/cog -P --verbosity=1 -I . -p 'from tools.docs.pages import *'
+LOCK    = uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	  --exclude-newer "$$(date -d '-7 days' +%F)" pyproject.toml
 COGGED  = README.md $$(grep -rlF '[[[cog' docs --include='*.md')
 
 .PHONY: demo test lint types imports unit docs bench test-oracle lock golden setup clean help
@@ -15,7 +17,7 @@ setup: $(VENV)/.ready  ## create .venv from the hashed lock
 $(VENV)/.ready: requirements/dev.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("rightslice needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
@@ -53,10 +55,9 @@ golden: setup    ## rewrite the golden files and the generated documentation
 	$(COG) -r $(COGGED)
 
 lock:            ## refresh requirements/*.txt (needs uv; packages at least a week old)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
-	  --exclude-newer "$$(date -d '-7 days' +%F)" pyproject.toml -o requirements/runtime.txt
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
-	  --exclude-newer "$$(date -d '-7 days' +%F)" pyproject.toml --group dev -o requirements/dev.txt
+	$(LOCK) -o requirements/runtime.txt
+	$(LOCK) --extra cluster -o requirements/cluster.txt
+	$(LOCK) --extra cluster --group dev -o requirements/dev.txt
 
 clean:
 	rm -rf $(VENV) out site .mypy_cache .ruff_cache .pytest_cache

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rightslice.core.catalog.mig import ProfileName
 from rightslice.core.packing.cards import EMPTY, CardTable, Content, bit_indices
 from rightslice.core.packing.geometry import Multiset
+from rightslice.core.packing.rounding import Report, least_point
 from rightslice.core.packing.solver import IntegerModel, Solved, Terms
 
 Held = tuple[tuple[int, float, bool], ...]
@@ -51,6 +52,8 @@ class Rearrangement:
     weight_bound: float
     """No rearrangement to as few cards moves less."""
     cards_used: int
+    gap: float = 0.0
+    """How far what was minimised may lie above the least, as a share; 0: proven."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +77,8 @@ class RepackModel:
     """How many cards hold each content; the empty content: free cards that may be opened."""
     pending: Mapping[ProfileName, int] = field(default_factory=dict)
     """Slices that wait for room."""
+    report: Report | None = None
+    """Told how far each search is."""
 
     def __post_init__(self) -> None:
         self._model = IntegerModel()
@@ -130,9 +135,7 @@ class RepackModel:
         used = {column: 1.0 for (_, content), column in self._keeps.items() if content != EMPTY}
         return used | {column: 1.0 for (kept, _, _), column in self._fills.items() if kept == EMPTY}
 
-    def solve(
-        self, aim: Aim, *, time_limit_seconds: float, gap: float = 0.0
-    ) -> Rearrangement | None:
+    def solve(self, aim: Aim, *, time_limit_seconds: float) -> Rearrangement | None:
         """Return the least weighted moves that meet *aim*, or None when nothing meets it.
 
         With ``moves_per_card`` the weight of the moves plus that many for each card is least;
@@ -152,8 +155,10 @@ class RepackModel:
         objective = dict(self._weights)
         for column, one in self.used.items():
             objective[column] = objective.get(column, 0.0) + price * one
-        solved = self._model.minimise(objective, time_limit_seconds=time_limit_seconds, gap=gap)
-        del self._model.rows[rows:]
+        try:
+            solved = self._least(objective, time_limit_seconds)
+        finally:
+            del self._model.rows[rows:]
         return None if solved is None else self._read(solved)
 
     def fewest_within(
@@ -166,12 +171,18 @@ class RepackModel:
         """
         rows = len(self._model.rows)
         self._model.at_most(self._weights, weight_at_most + 1e-6)
-        solved = self._model.minimise(self.used, time_limit_seconds=time_limit_seconds, gap=0.0)
-        del self._model.rows[rows:]
+        try:
+            solved = self._least(self.used, time_limit_seconds / 2)
+        finally:
+            del self._model.rows[rows:]
         if solved is None:
             return None
         aim = Aim(cards_at_most=round(solved.objective), weight_at_most=weight_at_most)
-        return self.solve(aim, time_limit_seconds=time_limit_seconds)
+        found = self.solve(aim, time_limit_seconds=time_limit_seconds / 2)
+        return None if found is None else replace(found, gap=max(found.gap, solved.gap))
+
+    def _least(self, objective: Terms, seconds: float) -> Solved | None:
+        return least_point(self._model, objective, time_limit_seconds=seconds, report=self.report)
 
     @property
     def every_weight(self) -> float:
@@ -200,6 +211,7 @@ class RepackModel:
             weight=_total(self._weights, solved.values),
             weight_bound=solved.bound - (solved.objective - _total(self._weights, solved.values)),
             cards_used=round(_total(self.used, solved.values)),
+            gap=solved.gap,
         )
 
 

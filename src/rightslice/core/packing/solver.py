@@ -8,10 +8,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from rightslice.errors import UnavailableError
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+    from scipy.sparse import csr_array
+
 Terms = Mapping[int, float]
+Limits = tuple["ArrayLike", "ArrayLike"]
+"""The least and the most that each column may be."""
 
 _LIMIT_REACHED = 1
 _INFEASIBLE = 2
@@ -25,6 +33,28 @@ class Solved:
     objective: float
     bound: float
     gap: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limited:
+    """What a search found in its time."""
+
+    values: tuple[int, ...] | None
+    """None: no point yet."""
+    objective: float
+    bound: float
+    is_cut_off: bool
+    """Whether the time ended the search."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relaxed:
+    """The least point when fractions are allowed."""
+
+    values: NDArray[np.float64]
+    objective: float
+    reduced_costs: NDArray[np.float64]
+    """What the objective rises by at least for each unit of a column that is at zero."""
 
 
 @dataclass
@@ -57,48 +87,97 @@ class IntegerModel:
         Raises:
             UnavailableError: when the time ran out before any point was found.
         """
-        import numpy as np  # noqa: PLC0415 - numpy loads where it is used
-        from scipy.optimize import Bounds, LinearConstraint, milp  # noqa: PLC0415 - the same
-        from scipy.sparse import csr_array  # noqa: PLC0415 - the same
-
         if not self.upper:
             return Solved(values=(), objective=0.0, bound=0.0, gap=0.0)
-        cost = np.zeros(len(self.upper))
-        for column, coefficient in objective.items():
-            cost[column] = coefficient
-        entries = [
-            (row, column, coefficient)
-            for row, (terms, _, _) in enumerate(self.rows)
-            for column, coefficient in terms.items()
-        ]
-        matrix = csr_array(
-            ([e[2] for e in entries], ([e[0] for e in entries], [e[1] for e in entries])),
-            shape=(len(self.rows), len(self.upper)),
+        found = self.search(
+            objective, ([0.0] * len(self.upper), self.upper), time_limit_seconds, gap
         )
-        low, high = [row[1] for row in self.rows], [row[2] for row in self.rows]
+        if found is None:
+            return None
+        if found.values is None:
+            raise UnavailableError(
+                f"the solver found no plan in {time_limit_seconds:g} s; allow it more time"
+            )
+        return Solved(
+            values=found.values,
+            objective=found.objective,
+            bound=min(found.bound, found.objective),
+            gap=relative_gap(found.objective, found.bound),
+        )
+
+    def search(
+        self, objective: Terms, limits: Limits, time_limit_seconds: float, gap: float = 0.0
+    ) -> Limited | None:
+        """Return the least point between *limits*, or the best in the time; None without any.
+
+        Raises:
+            UnavailableError: when the solver failed.
+        """
+        import numpy as np  # noqa: PLC0415 - numpy loads where it is used
+        from scipy.optimize import Bounds, LinearConstraint, milp  # noqa: PLC0415 - the same
+
+        matrix, low, high = self._matrix()
         result = milp(
-            cost,
+            self._costs(objective),
             integrality=np.ones(len(self.upper), dtype=np.int8),
-            bounds=Bounds(0, np.array(self.upper)),
+            bounds=Bounds(np.array(limits[0]), np.array(limits[1])),
             constraints=[LinearConstraint(matrix, low, high)] if self.rows else [],
             options={"time_limit": max(time_limit_seconds, 0.01), "mip_rel_gap": gap},
         )
-        if result.x is None:
-            if result.status == _INFEASIBLE:
-                return None
-            raise UnavailableError(
-                f"the solver found no plan in {time_limit_seconds:g} s; allow it more time"
-                if result.status == _LIMIT_REACHED
-                else f"the solver failed: {result.message}"
-            )
-        found = float(result.fun)
-        bound = float(result.mip_dual_bound) if math.isfinite(result.mip_dual_bound) else -math.inf
-        return Solved(
-            values=tuple(round(value) for value in result.x),
-            objective=found,
-            bound=min(bound, found),
-            gap=relative_gap(found, bound),
+        if result.status == _INFEASIBLE:
+            return None
+        if result.x is None and result.status != _LIMIT_REACHED:
+            raise UnavailableError(f"the solver failed: {result.message}")
+        bound = result.mip_dual_bound
+        return Limited(
+            values=None if result.x is None else tuple(round(value) for value in result.x),
+            objective=math.inf if result.x is None else float(result.fun),
+            bound=float(bound) if bound is not None and math.isfinite(bound) else -math.inf,
+            is_cut_off=result.status == _LIMIT_REACHED,
         )
+
+    def relax(self, objective: Terms) -> Relaxed | None:
+        """Return the least point when fractions are allowed, or None when no point exists."""
+        import numpy as np  # noqa: PLC0415 - numpy loads where it is used
+        from scipy.optimize import linprog  # noqa: PLC0415 - the same
+        from scipy.sparse import vstack  # noqa: PLC0415 - the same
+
+        matrix, low, high = self._matrix()
+        even = low == high
+        under, over = ~even & np.isfinite(high), ~even & np.isfinite(low)
+        result = linprog(  # type: ignore[call-overload]  # takes sparse rows; its stubs do not say so
+            self._costs(objective),
+            A_ub=vstack([matrix[under], -matrix[over]]),
+            b_ub=np.concatenate([high[under], -low[over]]),
+            A_eq=matrix[even],
+            b_eq=low[even],
+            bounds=np.column_stack([np.zeros(len(self.upper)), self.upper]),
+            method="highs",
+        )
+        if result.x is None:
+            return None
+        return Relaxed(
+            values=result.x, objective=float(result.fun), reduced_costs=result.lower.marginals
+        )
+
+    def _costs(self, objective: Terms) -> NDArray[np.float64]:
+        import numpy as np  # noqa: PLC0415 - numpy loads where it is used
+
+        cost = np.zeros(len(self.upper))
+        for column, coefficient in objective.items():
+            cost[column] = coefficient
+        return cost
+
+    def _matrix(self) -> tuple[csr_array, NDArray[np.float64], NDArray[np.float64]]:
+        import numpy as np  # noqa: PLC0415 - numpy loads where it is used
+        from scipy.sparse import csr_array  # noqa: PLC0415 - the same
+
+        columns = [column for terms, _, _ in self.rows for column in terms]
+        values = [value for terms, _, _ in self.rows for value in terms.values()]
+        ends = np.cumsum([0, *(len(terms) for terms, _, _ in self.rows)])
+        matrix = csr_array((values, columns, ends), shape=(len(self.rows), len(self.upper)))
+        low, high = [row[1] for row in self.rows], [row[2] for row in self.rows]
+        return matrix, np.array(low, dtype=float), np.array(high, dtype=float)
 
     def duals(self, objective: Terms) -> tuple[float, ...]:
         """Return the price of each row's low end in the linear relaxation without upper limits.

@@ -110,6 +110,13 @@ def remainder(whole: Whole, *terms: Spread[Whole]) -> tuple[Whole, Whole, Whole]
     return expected - raised(below), expected, expected + raised(above)
 
 
+def pool_left(
+    requested_bytes: Whole, terms: tuple[Spread[Whole], ...], *, graphs_in_budget: bool
+) -> tuple[Whole, Whole, Whole]:
+    """Return what weights, activation, non-torch memory and graphs, in this order, leave."""
+    return remainder(requested_bytes, *(terms if graphs_in_budget else terms[:3]))
+
+
 def margins(budget: Budget[Whole, Spread[Whole]]) -> Iterator[Margin[Whole]]:
     """Yield what each condition of a start leaves, in order."""
     context, weights, non_torch = budget.context, budget.weights, budget.non_torch

@@ -5,33 +5,52 @@ Messages read in ``vllm/config`` and ``vllm/engine/arg_utils.py``.
 
 from __future__ import annotations
 
-from rightslice.core.catalog.model import Attention, LatentAttention, Mixer
+from functools import lru_cache
+
+from rightslice.core.catalog.model import Attention, LatentAttention, Mixer, Model
 from rightslice.core.catalog.share import Exclusive
-from rightslice.core.sizing.result import Phase, TooBig
+from rightslice.core.sizing.amounts import Whole
+from rightslice.core.sizing.result import EffectiveFlags, Phase, TooBig
 from rightslice.core.sizing.startup import Startup
 
 
 def refused_configuration(startup: Startup) -> TooBig | None:
     """Return why the settings contradict the model, the device or each other; None: they do not."""
-    return _lengths(startup) or _parallelism(startup)
+    return _lengths(startup) or refused_parallelism(startup)
+
+
+def excesses(
+    model: Model, flags: EffectiveFlags, lengths: tuple[Whole, Whole, Whole]
+) -> tuple[Whole, Whole, Whole]:
+    """Return by how much *lengths* break the rules of context, sequences and whole prompts.
+
+    Lengths are ``max-model-len``, ``max-num-seqs`` and ``max-num-batched-tokens``; more than 0 is
+    refused.
+    """
+    context, seqs, tokens = lengths
+    whole = 0 * context if flags.chunked_prefill else context - tokens
+    return context - model.max_position, seqs - tokens, whole
 
 
 def _lengths(startup: Startup) -> TooBig | None:
     flags, model = startup.flags, startup.model
-    if flags.max_model_len > model.max_position:
+    too_long, too_many, too_short = excesses(
+        model, flags, (flags.max_model_len, flags.max_num_seqs, flags.max_num_batched_tokens)
+    )
+    if too_long > 0:
         return _refused(
             f"max-model-len {flags.max_model_len} is more than the model's {model.max_position}",
             f"User-specified max_model_len ({flags.max_model_len}) is greater than the derived"
             f" max_model_len (max_position_embeddings={model.max_position} or"
             " model_max_length=None in model's config.json).",
         )
-    if flags.max_num_batched_tokens < flags.max_num_seqs:
+    if too_many > 0:
         return _refused(
             "max-num-batched-tokens must be at least max-num-seqs",
             f"max_num_batched_tokens ({flags.max_num_batched_tokens}) must be greater than or"
             f" equal to max_num_seqs ({flags.max_num_seqs}).",
         )
-    if not flags.chunked_prefill and flags.max_num_batched_tokens < flags.max_model_len:
+    if too_short > 0:
         return _refused(
             "without chunked prefill a whole prompt must fit max-num-batched-tokens",
             f"max_num_batched_tokens ({flags.max_num_batched_tokens}) is smaller than"
@@ -40,7 +59,8 @@ def _lengths(startup: Startup) -> TooBig | None:
     return None
 
 
-def _parallelism(startup: Startup) -> TooBig | None:
+def refused_parallelism(startup: Startup) -> TooBig | None:
+    """Return why the model cannot be split so over such devices; None: it can."""
     flags, model = startup.flags, startup.model
     if flags.tensor_parallel * flags.pipeline_parallel > 1 and not isinstance(
         startup.device.share, Exclusive
@@ -56,8 +76,7 @@ def _parallelism(startup: Startup) -> TooBig | None:
             f"pipeline_parallel_size ({flags.pipeline_parallel}) is larger than the number of"
             f" layers ({len(model.layers)}).",
         )
-    heads = {_query_heads(layer.mixer) for layer in model.layers} - {0}
-    for count in heads:
+    for count in _head_counts(model):
         if count % flags.tensor_parallel:
             return _refused(
                 f"{count} attention heads cannot be divided by tensor parallel size"
@@ -66,6 +85,11 @@ def _parallelism(startup: Startup) -> TooBig | None:
                 f" size ({flags.tensor_parallel}).",
             )
     return None
+
+
+@lru_cache(maxsize=512)
+def _head_counts(model: Model) -> tuple[int, ...]:
+    return tuple(sorted({_query_heads(layer.mixer) for layer in model.layers} - {0}))
 
 
 def _query_heads(mixer: Mixer) -> int:

@@ -23,7 +23,7 @@ from rightslice.core.catalog.estimate import Band
 from rightslice.core.catalog.model import Model
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.sizing.activation import ActivationPeak, activation_peak
-from rightslice.core.sizing.budget import Budget, remainder
+from rightslice.core.sizing.budget import Budget, pool_left, remainder
 from rightslice.core.sizing.coefficients import MemoryCoefficients, release_number
 from rightslice.core.sizing.defaults import effective_flags
 from rightslice.core.sizing.graphs import GraphMemory, graph_memory, non_torch_memory
@@ -168,20 +168,20 @@ def _stage_memory(startup: Startup, weights: StageWeights, stage: int) -> StageM
         non_torch=non_torch,
         graphs=graphs.band,
         context=known.context,
-        pool=_pool(startup, (loaded, activation.band, non_torch), graphs.band),
+        pool=_pool(startup, (loaded, activation.band, non_torch, graphs.band)),
         needed_bytes=layout.needed(flags.max_model_len),
         warm_up_bytes=round(activation.sampler_bytes * warm_up_ratio(weights, known)),
     )
     return StageMemory(weights, activation, graphs, non_torch, origin, layout, budget)
 
 
-def _pool(startup: Startup, terms: tuple[Band, ...], graphs: Band) -> Band:
+def _pool(startup: Startup, terms: tuple[Band, ...]) -> Band:
     """Return what is left for the KV cache; errors of the terms add in quadrature."""
     fixed = startup.flags.kv_cache_memory_bytes
     if fixed is not None:
         return Band.exact(fixed)
-    counted = (*terms, graphs) if startup.engine.graphs_in_budget else terms
-    return Band(*remainder(startup.requested_bytes, *counted))
+    inside = startup.engine.graphs_in_budget
+    return Band(*pool_left(startup.requested_bytes, terms, graphs_in_budget=inside))
 
 
 def _kv_pool(startup: Startup, stage: StageMemory) -> KvPool:

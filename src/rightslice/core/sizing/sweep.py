@@ -1,0 +1,348 @@
+"""Memory of one model under many configurations at once: what `memory.size` says, in arrays.
+
+Start-ups are sorted into kinds. What is not a number (parallelism, number formats, graphs on or
+off, a whole card or a slice) makes the kind: weights, non-torch memory and the layout of the cache
+are worked out once for each. The profile run and CUDA graphs are worked out once for each pair of
+``max-num-seqs`` and ``max-num-batched-tokens`` of a kind. Memory, utilization and context vary
+freely, and the sums (`budget`) run over arrays. Every formula is the one that `memory.size` uses,
+so both agree to the byte; texts are left to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rightslice.core.catalog.estimate import normal_quantile
+from rightslice.core.sizing.activation import activation_peak
+from rightslice.core.sizing.amounts import Spread, raised, rounded
+from rightslice.core.sizing.budget import (
+    PHASES,
+    Budget,
+    headroom,
+    margins,
+    pool_left,
+    probability,
+)
+from rightslice.core.sizing.columns import Columns
+from rightslice.core.sizing.configuration import excesses, refused_parallelism
+from rightslice.core.sizing.graphs import graph_memory, non_torch_memory
+from rightslice.core.sizing.kv_cache import (
+    BlockLayout,
+    max_concurrency,
+    stage_layouts,
+    tokens_logged,
+)
+from rightslice.core.sizing.memory import loaded_weights, warm_up_ratio, weights_band
+from rightslice.core.sizing.parameters import StageWeights
+from rightslice.core.sizing.result import Phase
+from rightslice.core.sizing.startup import Startup
+
+if TYPE_CHECKING:
+    from rightslice.core.sizing.amounts import Reals, Wholes
+
+FITS: Final = -1
+"""Phase code of what starts; others are places in `PHASE_CODES`."""
+PHASE_CODES: Final = tuple(Phase)
+_CODES: Final = {phase: code for code, phase in enumerate(PHASE_CODES)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bands:
+    """A `Band` of each configuration."""
+
+    low: Wholes
+    expected: Wholes
+    high: Wholes
+
+    def at_least(self, confidence: float) -> Wholes:
+        """Return what each value stays at or above with probability *confidence*."""
+        share = normal_quantile(confidence) / normal_quantile(0.95)
+        return self.expected - raised((self.expected - self.low) * share)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sizings:
+    """What `memory.size` answers for each of many configurations, without the words."""
+
+    columns: Columns
+    weights: Bands
+    activation: Bands
+    non_torch: Bands
+    graphs: Bands
+    kv_bytes: Bands
+    kv_blocks: Bands
+    kv_tokens: Bands
+    full_length_requests: Reals
+    phase: Wholes
+    """`FITS`, or the place in `PHASE_CODES` of the phase in which it dies."""
+    short_by_bytes: Wholes
+    """0 where it fits, and where the configuration itself is refused."""
+    headroom_bytes: Wholes
+    """0 where it does not fit."""
+    probability: Reals
+    """That it starts, given the bands; 0 where it does not fit."""
+
+    @property
+    def fits(self) -> NDArray[np.bool_]:
+        """Whether each server starts."""
+        fits: NDArray[np.bool_] = self.phase == FITS
+        return fits
+
+    def sequences_that_fit(self, tokens: int, *, confidence: float = 0.5) -> Wholes:
+        """Return how many sequences of *tokens* each pool holds, as `kv_cache` does for one."""
+        blocks = np.maximum(0, self.kv_blocks.at_least(confidence))
+        found = self.columns.max_num_seqs.copy()
+        for startup, members in self.columns.by_kind():
+            first = stage_layouts(startup.model, startup.flags, startup.engine)[0]
+            if first.groups:
+                layout = first.stepping(self.columns.max_num_batched_tokens[members])
+                found[members] = blocks[members] // layout.blocks_of(_full(members, tokens))
+        return found
+
+
+def sweep(columns: Columns) -> Sizings:
+    """Return the memory of every one of the configurations in *columns*, in their order."""
+    ranks = [rank for kind in columns.by_kind() for rank in _ranks(columns, *kind)]
+    tables, requests = [], []
+    for given in (False, True):
+        alike = [rank for rank in ranks if _pool_is_given(rank.startup) is given]
+        if alike:
+            table, fitting = _answered(columns, alike)
+            tables.append(table)
+            requests.append(fitting)
+    table, fitting = np.concatenate(tables, axis=1), np.concatenate(requests)
+    order = np.argsort(table[_MEMBER])
+    table = table[:, order]
+    return Sizings(
+        columns=columns,
+        **{name: _bands(table, first) for name, first in _TERMS.items()},
+        full_length_requests=fitting[order],
+        phase=table[_PHASE],
+        short_by_bytes=table[_SHORT],
+        headroom_bytes=table[_HEADROOM],
+        probability=_probabilities(table[_SCORE]),
+    )
+
+
+_TERMS: Final = {
+    name: 3 * place
+    for place, name in enumerate(
+        ("weights", "activation", "non_torch", "graphs", "kv_bytes", "kv_blocks", "kv_tokens")
+    )
+}
+"""First of three rows of a table: low, expected and high."""
+_PHASE, _SHORT, _HEADROOM, _SCORE, _MEMBER = range(21, 26)
+_ROWS: Final = 26
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rank:
+    """One pipeline stage of all configurations of a kind."""
+
+    startup: Startup
+    members: Wholes
+    weights: StageWeights
+    layout: BlockLayout[Wholes]
+    batch: Wholes
+    """Activation and graphs (low, expected, high of each) and the sampler, one row each."""
+
+
+def _ranks(columns: Columns, startup: Startup, members: Wholes) -> Iterator[_Rank]:
+    if not len(members):
+        return
+    pairs, place = _distinct(columns, startup, members)
+    stages = loaded_weights(startup)
+    layouts = stage_layouts(startup.model, startup.flags, startup.engine)
+    steps = columns.max_num_batched_tokens[members]
+    for weights, layout in zip(stages, layouts, strict=True):
+        batch = np.array([_batch(pair, weights) for pair in pairs], np.int64).T
+        yield _Rank(startup, members, weights, layout.stepping(steps), batch[:, place])
+
+
+def _distinct(columns: Columns, startup: Startup, members: Wholes) -> tuple[list[Startup], Wholes]:
+    """Return a start-up for each different step, and which one each configuration takes."""
+    lengths = columns.max_model_len[members]
+    steps = list(
+        zip(
+            columns.max_num_seqs[members].tolist(),
+            columns.max_num_batched_tokens[members].tolist(),
+            (lengths if startup.model.encoder_tokens else 0 * lengths).tolist(),
+            strict=True,
+        )
+    )
+    places = {step: place for place, step in enumerate(dict.fromkeys(steps))}
+    flags = startup.flags
+    alike = [
+        replace(
+            startup,
+            flags=replace(
+                flags,
+                max_num_seqs=seqs,
+                max_num_batched_tokens=tokens,
+                max_model_len=length or flags.max_model_len,
+            ),
+        )
+        for seqs, tokens, length in places
+    ]
+    return alike, np.array([places[step] for step in steps], np.int64)
+
+
+def _batch(startup: Startup, weights: StageWeights) -> tuple[int, ...]:
+    peak, graphs = activation_peak(startup, weights), graph_memory(startup, weights).band
+    return (*_three(peak.band), *_three(graphs), peak.sampler_bytes)
+
+
+def _answered(columns: Columns, ranks: list[_Rank]) -> tuple[Wholes, Reals]:
+    """Return the table of configurations whose pools are all given, or all not."""
+    engine = ranks[0].startup.engine
+    table, more = _terms(columns, ranks)
+    members = table[_MEMBER]
+    pool_is_given = _pool_is_given(ranks[0].startup)
+    requested = raised(columns.memory_bytes[members] * columns.gpu_memory_utilization[members])
+    terms = tuple(_bands(table, first) for first in range(0, 12, 3))
+    if pool_is_given:
+        table[12:15] = columns.kv_cache_memory_bytes[members]
+    else:
+        table[12:15] = pool_left(requested, terms, graphs_in_budget=engine.graphs_in_budget)
+    fitting = _count(columns, ranks, table)
+    binding = _binding(members, table[_TERMS["kv_blocks"] + 1])
+    table, more = table[:, binding], more[:, binding]
+    weights, activation, non_torch, graphs, pool = (
+        _bands(table, first) for first in range(0, 15, 3)
+    )
+    members = table[_MEMBER]
+    budget: Budget[Wholes, Spread[Wholes]] = Budget(
+        free_bytes=columns.memory_bytes[members] - columns.neighbours_bytes[members],
+        requested_bytes=requested[binding],
+        pool_is_given=pool_is_given,
+        graphs_in_budget=engine.graphs_in_budget,
+        weights=weights,
+        activation=activation,
+        sampler_bytes=more[_SAMPLER],
+        non_torch=non_torch,
+        graphs=graphs,
+        context=_bands(more, 0),
+        pool=pool,
+        needed_bytes=more[_NEEDED],
+        warm_up_bytes=more[_WARM_UP],
+    )
+    _judge(budget, table, more[_REFUSED] > 0)
+    return table, fitting[binding]
+
+
+_SAMPLER, _WARM_UP, _NEEDED, _REFUSED = range(3, 7)
+_MORE: Final = 7
+"""Rows that only the verdict needs; the first three are the context."""
+
+
+def _terms(columns: Columns, ranks: list[_Rank]) -> tuple[Wholes, Wholes]:
+    count = sum(len(rank.members) for rank in ranks)
+    table, more = np.zeros((_ROWS, count), np.int64), np.zeros((_MORE, count), np.int64)
+    start = 0
+    for rank in ranks:
+        place = slice(start, start := start + len(rank.members))
+        startup, known = rank.startup, rank.startup.coefficients
+        non_torch, _ = non_torch_memory(startup)
+        table[0:3, place] = _column(weights_band(rank.weights, known))
+        table[3:6, place] = rank.batch[0:3]
+        table[6:9, place] = _column(non_torch)
+        table[9:12, place] = rank.batch[3:6]
+        table[_MEMBER, place] = rank.members
+        lengths = columns.max_model_len[rank.members]
+        more[0:3, place] = _column(known.context)
+        more[_SAMPLER, place] = rank.batch[6]
+        more[_WARM_UP, place] = rounded(rank.batch[6] * warm_up_ratio(rank.weights, known))
+        more[_NEEDED, place] = rank.layout.needed(lengths)
+        more[_REFUSED, place] = _refused(columns, rank)
+    return table, more
+
+
+def _refused(columns: Columns, rank: _Rank) -> NDArray[np.bool_]:
+    startup, members = rank.startup, rank.members
+    lengths = (
+        columns.max_model_len[members],
+        columns.max_num_seqs[members],
+        columns.max_num_batched_tokens[members],
+    )
+    refused = np.full(len(members), refused_parallelism(startup) is not None)
+    for excess in excesses(startup.model, startup.flags, lengths):
+        refused |= excess > 0
+    return refused
+
+
+def _count(columns: Columns, ranks: list[_Rank], table: Wholes) -> Reals:
+    """Fill in blocks and tokens of every pool, and return the requests of full length."""
+    fitting, start = np.zeros(table.shape[1]), 0
+    for rank in ranks:
+        place = slice(start, start := start + len(rank.members))
+        lengths, engine = columns.max_model_len[rank.members], rank.startup.engine
+        for pool in range(12, 15):
+            blocks = rank.layout.blocks(table[pool, place])
+            table[pool + 3, place] = blocks
+            table[pool + 6, place] = tokens_logged(rank.layout, blocks, lengths, engine)
+        expected = table[_TERMS["kv_blocks"] + 1, place]
+        fitting[place] = max_concurrency(rank.layout, expected, lengths, engine)
+    return fitting
+
+
+def _binding(members: Wholes, blocks: Wholes) -> Wholes:
+    """Return the place of the first stage with the fewest blocks of each configuration."""
+    order = np.lexsort((np.arange(len(members)), blocks, members))
+    ordered = members[order]
+    first = np.ones(len(order), bool)
+    first[1:] = ordered[1:] != ordered[:-1]
+    binding: Wholes = order[first]
+    return binding
+
+
+def _judge(
+    budget: Budget[Wholes, Spread[Wholes]], table: Wholes, refused: NDArray[np.bool_]
+) -> None:
+    """Fill in the verdict: the first check that fails, and what the worst lacks."""
+    phase = np.full(len(refused), FITS)
+    shortest, surest = np.full(len(refused), -(2**62)), np.full(len(refused), 2**62)
+    for margin in margins(budget):
+        fails = (margin.left_bytes < 0) & (phase == FITS)
+        phase[fails] = _CODES[PHASES[margin.check]]
+        shortest = np.maximum(shortest, -margin.left_bytes)
+        surest = np.minimum(surest, margin.score)
+    fits = (phase == FITS) & ~refused
+    phase[refused] = _CODES[Phase.CONFIG]
+    table[_PHASE] = phase
+    table[_SHORT] = np.where(fits | refused, 0, shortest)
+    table[_HEADROOM] = np.where(fits, headroom(budget), 0)
+    table[_SCORE] = np.where(fits, surest, _NEVER)
+
+
+_NEVER: Final = -1
+
+
+def _probabilities(scores: Wholes) -> Reals:
+    found, place = np.unique(scores, return_inverse=True)
+    each = [0.0 if score == _NEVER else probability(score) for score in found.tolist()]
+    return np.array(each, float)[place]
+
+
+def _pool_is_given(startup: Startup) -> bool:
+    return startup.flags.kv_cache_memory_bytes is not None
+
+
+def _bands(table: Wholes, first: int) -> Bands:
+    return Bands(table[first], table[first + 1], table[first + 2])
+
+
+def _three(band: Spread[int]) -> tuple[int, int, int]:
+    return band.low, band.expected, band.high
+
+
+def _column(band: Spread[int]) -> Wholes:
+    return np.array(_three(band), np.int64)[:, None]
+
+
+def _full(members: Wholes, value: int) -> Wholes:
+    return np.full(len(members), value, np.int64)

@@ -52,6 +52,7 @@ from rightslice.edge.startup_table import (
     whole,
     with_carried_remarks,
 )
+from rightslice.errors import InputError
 from rightslice.units import GIB
 
 HERE = Path(__file__).parent
@@ -59,6 +60,8 @@ KNOWN = memory_coefficients()
 GRAPH_TOLERANCE_GIB = 0.3
 PRINTED_HALF_GIB = 0.005
 COUNT_TOLERANCE = 0.0005
+NEEDS_MEMORY = ("kv_bytes", "kv_tokens", "max_concurrency", "fits", "phase")
+"""What is null where the device's memory is neither stated nor known."""
 NOT_SIZING = "not a "
 """Remarks of failed starts that had other causes say "not a sizing failure" or alike."""
 
@@ -69,16 +72,23 @@ def predict(row: Row, models: Path | None) -> Prediction | None:
     if model is None:
         return None
     device, known = find_device(row)
-    staged = staged_sizing(
-        model, device, server_of(row), engine=find_engine(row), coefficients=KNOWN
-    )
+    server, engine = server_of(row), find_engine(row)
+    try:
+        staged = staged_sizing(model, device, server, engine=engine, coefficients=KNOWN)
+    except InputError as error:
+        print(f"{model.name}: left out: {error}")
+        return None
     return Prediction(staged=staged, memory_known=known)
 
 
 def given_pool(row: Row, prediction: Prediction) -> int | None:
     """Return the tokens that the printed pool makes."""
     printed = number(row, "kv_cache_gib")
-    return None if printed is None else prediction.staged.tokens_of_pool(round(printed * GIB))
+    return (
+        None
+        if printed is None or printed <= 0
+        else prediction.staged.tokens_of_pool(round(printed * GIB))
+    )
 
 
 def band(value: Band) -> list[int]:
@@ -98,6 +108,7 @@ def as_json(index: int, row: Row, prediction: Prediction | None) -> dict[str, ob
         "non_torch_bytes": band(prediction.staged.first.budget.non_torch),
         "graph_bytes": band(prediction.staged.largest(lambda stage: stage.budget.graphs)),
     }
+    predicted |= dict.fromkeys(NEEDS_MEMORY)
     if prediction.memory_known:
         length, engine = prediction.staged.startup.flags.max_model_len, sizing.engine
         predicted |= {
@@ -144,7 +155,7 @@ def print_errors(name: str, errors: Sequence[tuple[Case, float]], *, worst: int 
     """Print one line of statistics, and the worst rows."""
     print(f"{name:28} {summary([error for _, error in errors])}")
     for case, error in sorted(errors, key=lambda item: -abs(item[1]))[:worst]:
-        model, version = case.row["model"][:42], case.prediction.staged.startup.engine.version
+        model, version = case.name, case.prediction.staged.startup.engine.version
         print(f"    row {case.index:3} {model:42} {version:8} {error * 100:+7.2f} %")
 
 
@@ -175,6 +186,8 @@ def print_terms(cases: Sequence[Case]) -> None:
             for case in cases
             if (logged := case.logged("cuda_graph_gib")) is not None and logged > 0
         ]
+        if not misses:
+            continue
         near = sum(abs(miss) <= GRAPH_TOLERANCE_GIB for miss in misses)
         print(f"{name:28} {len(misses):3} rows  {near} within {GRAPH_TOLERANCE_GIB} GiB, mean"
               f" {statistics.fmean(abs(miss) for miss in misses):.2f} GiB")  # fmt: skip
@@ -190,6 +203,8 @@ def print_band(cases: Sequence[Case]) -> None:
     ]
     inside = sum(pool.low <= logged <= pool.high for pool, logged in bands)
     widths = [(pool.high - pool.low) / pool.expected for pool, _ in bands if pool.expected > 0]
+    if not widths:
+        return
     print(f"{'KV band':28} holds {inside} of {len(bands)} rows, median width"
           f" {statistics.median(widths) * 100:.2f} % of the pool")  # fmt: skip
 
@@ -210,7 +225,7 @@ def print_tokens(cases: Sequence[Case]) -> None:
             missed.append((case, tokens - stated))
     print(f"{'tokens from the pool':28} {right} of {right + len(missed)} rows within its rounding")
     for case, error in missed:
-        print(f"    row {case.index:3} {case.row['model'][:42]:42} {error:+d} tokens")
+        print(f"    row {case.index:3} {case.name:42} {error:+d} tokens")
 
 
 def starts(case: Case) -> bool:
@@ -240,6 +255,8 @@ def print_peer(cases: Sequence[Case]) -> None:
         for case, startup in models
         if (logged := case.logged("non_torch_gib")) is not None
     ]
+    if not misses:
+        return
     print(f"{'  non-torch':28} {len(misses):3} rows  mean {statistics.fmean(misses) / GIB:.2f} GiB;"
           " graphs 0, bands none, verdicts none")  # fmt: skip
 
@@ -256,7 +273,7 @@ def print_verdicts(cases: Sequence[Case]) -> None:
     wrong = [case for case in judged if starts(case) != (case.row.get("fits") == "yes")]
     print(f"{'verdicts':28} {len(judged) - len(wrong)} of {len(judged)} right")
     for case in wrong:
-        print(f"    row {case.index:3} {case.row['model'][:42]:42} started: {case.row['fits']},"
+        print(f"    row {case.index:3} {case.name:42} started: {case.row.get('fits')},"
               f" predicted: {said(case)}")  # fmt: skip
     failed = [case for case in judged if case.row.get("fits") == "no"]
     named = [(case, phase) for case in failed if (phase := phase_named(case.row)) is not None]
@@ -265,7 +282,7 @@ def print_verdicts(cases: Sequence[Case]) -> None:
           f" {len(failed) - len(named)} failed starts name none")  # fmt: skip
     for case, phase in named:
         if said(case) != phase.value:
-            print(f"    row {case.index:3} {case.row['model'][:42]:42} died: {phase.value},"
+            print(f"    row {case.index:3} {case.name:42} died: {phase.value},"
                   f" predicted: {said(case)}")  # fmt: skip
 
 
@@ -288,7 +305,7 @@ def count_parameters(options: argparse.Namespace) -> int:
             if abs(error) > COUNT_TOLERANCE:
                 print(f"    row {index:3} {row['hf_id'][:50]:50} {error * 100:+.3f} %")
         found.append({
-            "row": index, "hf_id": row.get("hf_id"),
+            "row": index, "hf_id": row.get("hf_id") or None,
             "total_params": model.parameters if model else None,
             "text_params": model.text_parameters if model else None,
             "error_ratio": error,
@@ -332,7 +349,7 @@ def main() -> int:
     print(f"{len(rows)} rows, {len(cases)} of known architecture")
     for case in cases:
         if is_inconsistent(case.row):
-            print(f"    row {case.index:3} {case.row['model'][:42]:42} left out: the table says"
+            print(f"    row {case.index:3} {case.name:42} left out: the table says"
                   " that its figures contradict each other")  # fmt: skip
     print_terms(cases)
     print_tokens(cases)

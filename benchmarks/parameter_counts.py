@@ -1,7 +1,8 @@
 """Compare our parameter counts with exact ones.
 
-Takes any CSV with the columns hf_id, total_params and text_params, and a folder of configs named
-``<owner>__<model>.json`` (with ``<owner>__<model>.hf_quant_config.json`` where there is one).
+Takes any CSV with the columns hf_id, total_params and text_params, and a folder of configs, as
+``<owner>__<model>.json`` (with ``<owner>__<model>.hf_quant_config.json`` where there is one) or as
+``config.json`` in folders of those names.
 Models without a config are looked up in the built-in table; what is in neither is unknown.
 """
 
@@ -14,9 +15,7 @@ import statistics
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rightslice.core.catalog.model import Model
-from rightslice.edge.huggingface import find_model, read_config
-from rightslice.errors import InputError
+from rightslice.edge.startup_table import find_model, whole
 
 COUNTS = Path(__file__).parents[1] / "tests" / "data" / "parameter_counts.csv"
 """The counts that the tests hold to, for a run without arguments."""
@@ -33,33 +32,15 @@ class Row:
     error_ratio: float | None
 
 
-def model_of(hf_id: str, models: Path | None) -> Model | None:
-    """Return the model of *hf_id*, None when there is neither a config nor an entry."""
-    stem = hf_id.replace("/", "__")
-    path = None if models is None else models / f"{stem}.json"
-    try:
-        if path is None or not path.is_file():
-            return find_model(hf_id)
-        sidecar = path.with_name(f"{stem}.hf_quant_config.json")
-        quantization = sidecar.read_text(encoding="utf-8") if sidecar.is_file() else None
-        return read_config(
-            path.read_text(encoding="utf-8"), where=path.name, quant_text=quantization
-        )
-    except InputError as error:
-        print(f"{hf_id}: {error}")
-        return None
-
-
 def compare(number: int, stated: dict[str, str], models: Path | None) -> Row:
     """Return row *number* of the comparison."""
-    model = model_of(stated["hf_id"], models)
-    total = int(stated["total_params"])
+    model, total = find_model(stated, models), whole(stated, "total_params")
     return Row(
         row=number,
-        hf_id=stated["hf_id"],
+        hf_id=stated.get("hf_id") or "",
         total_params=None if model is None else model.parameters,
         text_params=None if model is None else model.text_parameters,
-        error_ratio=None if model is None else model.parameters / total - 1,
+        error_ratio=None if model is None or not total else model.parameters / total - 1,
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,11 @@ class Case:
     index: int
     row: Row
     prediction: Prediction
+
+    @property
+    def name(self) -> str:
+        """The row's model, cut to a column."""
+        return (self.row.get("model") or self.row.get("hf_id") or "not named")[:42]
 
     @property
     def group(self) -> str:
@@ -102,10 +108,10 @@ def fitted(
     features: Sequence[list[float]], aims: Sequence[float], scales: Sequence[float]
 ) -> NDArray[np.float64]:
     """Return the linear coefficients with the least absolute errors, each over its scale."""
-    scale = np.array(scales)
-    found, aim = np.array(features) / scale[:, None], np.array(aims) / scale
+    scale = np.array(scales, dtype=np.float64)
+    found, aim = np.array(features) / scale[:, None], np.array(aims, dtype=np.float64) / scale
     weights = np.ones(len(aim))
-    fit = np.zeros(found.shape[1])
+    fit: NDArray[np.floating[Any]] = np.zeros(found.shape[1])
     for _ in range(FIT_STEPS):
         root = np.sqrt(weights)
         fit, *_ = np.linalg.lstsq(found * root[:, None], aim * root, rcond=None)
@@ -123,7 +129,8 @@ def refitted(
 ) -> dict[int, float]:
     """Return each row's term, its linear coefficients fitted without the row's own model.
 
-    What the shipped formula adds beyond the features (workspaces, logit width) is kept.
+    What the shipped formula adds beyond the features (workspaces, logit width) is kept. With rows
+    of one model only there is nothing to fit, and the shipped term stands.
     """
     usable = [
         (case, found, logged)
@@ -132,9 +139,13 @@ def refitted(
         for found in [features(case)]
         if found is not None
     ]
-    every = np.array([found for _, found, _ in usable])
-    now, *_ = np.linalg.lstsq(every, np.array([shipped(case) for case, *_ in usable]), rcond=None)
     result: dict[int, float] = {case.index: shipped(case) for case in cases}
+    if len({case.group for case, *_ in usable}) <= 1:
+        return result
+    every = np.array([found for _, found, _ in usable])
+    now, *_ = np.linalg.lstsq(
+        every, np.array([float(shipped(case)) for case, *_ in usable]), rcond=None
+    )
     for group in {case.group for case, *_ in usable}:
         kept = [entry for entry in usable if entry[0].group != group]
         fit = fitted(

@@ -50,7 +50,7 @@ def peer_pool(case: Case) -> float | None:
         return None
     flags = case.prediction.staged.startup.flags
     gpus = flags.tensor_parallel * flags.pipeline_parallel
-    nominal = next(size for size in NOMINAL_GIB if size >= memory)
+    nominal = next((size for size in NOMINAL_GIB if size >= memory), memory)
     whole = nominal * flags.gpu_memory_utilization - weights
     activation = peer_activation(case.prediction.staged.startup.model) / gpus
     other = peer_non_torch(flags.tensor_parallel, flags.pipeline_parallel)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rightslice.edge.startup_table import (
+    find_config,
     find_device,
     find_engine,
     find_model,
@@ -49,6 +50,49 @@ def test_a_config_beside_wins_over_the_catalogue(tmp_path: Path) -> None:
     found = find_model({"hf_id": "a/b"}, tmp_path)
     assert found is not None
     assert len(found.layers) == 2
+
+
+@pytest.mark.parametrize(
+    "place", ["a__b.json", "A__B.json", "b.json", "a__b/config.json", "a/b/config.json"]
+)
+def test_folders_of_configs_come_in_several_forms(tmp_path: Path, place: str) -> None:
+    """A file a model, or a folder a model; the file's letter case does not matter."""
+    path = tmp_path / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("{}", encoding="utf-8")
+    assert find_config("a/b", tmp_path) == path
+
+
+def test_a_folder_is_never_left() -> None:
+    """A name that climbs out of the folder finds nothing."""
+    assert find_config("../a", Path()) is None
+
+
+@pytest.mark.parametrize("cell", ["nan", "inf", "-5", "0", "1e300", "abc", " "])
+def test_cells_that_vllm_would_not_take_are_empty(cell: str) -> None:
+    """Impossible figures leave the default, like empty cells."""
+    row = dict.fromkeys(("tp", "max_model_len", "gpu_memory_utilization", "max_loras"), cell)
+    assert server_of(row) == server_of({})
+
+
+def test_slices_and_several_boards_are_read() -> None:
+    """A slice is named as torch names it; a board may stand in brackets or be counted."""
+    names = ("NVIDIA H100 80GB HBM3 MIG 3g.40gb", "2x DGX Spark (GB10)", "4x H100")
+    found = [find_device({"gpu": name})[0].label for name in names]
+    assert found == ["H100-SXM-80GB 3g.40gb", "GB10-128GB", "H100-SXM-80GB"]
+
+
+def test_unknown_boards_have_the_memory_of_their_row() -> None:
+    """Nothing but its memory is known of a board that the catalogue lacks; without it, nothing."""
+    device, known = find_device({"gpu": "Weird 9000", "gpu_mem_gib": "33.5"})
+    assert (known, device.memory_bytes, device.gpu.compute_capability) == (True, 33.5 * 2**30, None)
+    assert not find_device({"gpu": "Weird 9000"})[1]
+
+
+def test_releases_beyond_the_catalogue_are_its_ends() -> None:
+    """What is older than every known release is the oldest, what is newer the newest."""
+    versions = [find_engine({"vllm_version": text}).version for text in ("0.2.7", "0.99.0")]
+    assert versions == ["0.6", "0.33.0"]
 
 
 def test_an_unknown_architecture_is_none() -> None:

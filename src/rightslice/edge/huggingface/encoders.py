@@ -155,6 +155,18 @@ def moonvit(vision: Fields, hidden: int) -> Tower:
     return patches + layers * _block(width, inner) + 2 * width + projector, tokens
 
 
+def usual_tower(vision: Fields, hidden: int) -> Tower:
+    """A tower without a rule: CLIP or SigLIP blocks, positions, two biased projections (LLaVA)."""
+    width = vision.integer("hidden_size", "embed_dim", default=1024)
+    inner = vision.integer("intermediate_size", default=4 * width)
+    patch = vision.integer("patch_size", default=14)
+    side = vision.integer("image_size", default=336) // patch
+    layers = vision.integer("num_hidden_layers", "depth", limits=LAYERS, default=24)
+    patches = _linear(_COLOURS * patch**2, width) + side**2 * width
+    projector = _linear(width, hidden) + _linear(hidden, hidden)
+    return patches + layers * _block(width, inner) + 4 * width + projector, max(1, side**2)
+
+
 TOWERS: Final[Mapping[str, Callable[[Fields, int], Tower]]] = MappingProxyType(
     {
         "qwen2_vl": qwen2_vl,

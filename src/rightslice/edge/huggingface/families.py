@@ -118,7 +118,8 @@ def read_draft(config: Config) -> ModelDraft:
     """Return the draft that the family's rule makes.
 
     A family without a rule is read as Llama when it has all of Llama's keys and none that says
-    that it is another kind of model; the draft records the assumption.
+    that it is another kind of model; the draft records the assumption. One that holds a known
+    language model beside a tower gets that model's rule, and the tower of a usual transformer.
 
     Raises:
         FieldError: when a key is wrong, or the family is unknown and not like Llama.
@@ -126,6 +127,9 @@ def read_draft(config: Config) -> ModelDraft:
     rule = FAMILIES.get(config.family)
     if rule is not None:
         return rule(config)
+    inner = config.text.text("model_type", default="").lower()
+    if config.text is not config.top and inner in _TEXT:
+        return multimodal.beside(replace(config, family=inner), _TEXT[inner])
     other = [key for key in _NOT_DENSE if config.text.has(key) or config.top.has(key)]
     missing = [key for key in _LLAMA_KEYS if not config.text.has(key)]
     if other or missing:

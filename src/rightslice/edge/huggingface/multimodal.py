@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from rightslice.edge.huggingface.encoders import TOWERS, encoder_tensors
+from rightslice.edge.huggingface.encoders import TOWERS, encoder_tensors, usual_tower
 from rightslice.edge.huggingface.sizes import Config
 from rightslice.edge.huggingface.tensors import ModelDraft
 
@@ -25,4 +25,21 @@ def seeing(config: Config, language: Rule) -> ModelDraft:
     parameters, tokens = TOWERS[config.family](vision, draft.hidden)
     return replace(
         draft, shared=(*draft.shared, *encoder_tensors(parameters)), encoder_tokens=tokens
+    )
+
+
+def beside(config: Config, language: Rule) -> ModelDraft:
+    """Return the draft of *language* with a tower of the usual shape; the draft says so."""
+    draft = language(config)
+    vision = config.top.section_or_none("vision_config")
+    said = "vision and audio parts are not counted: no rule for them"
+    if vision is None:
+        return replace(draft, assumptions=(*draft.assumptions, said))
+    parameters, tokens = usual_tower(vision, draft.hidden)
+    said = "the vision tower is counted as a plain transformer with two projections: no rule for it"
+    return replace(
+        draft,
+        shared=(*draft.shared, *encoder_tensors(parameters)),
+        encoder_tokens=tokens,
+        assumptions=(*draft.assumptions, said),
     )

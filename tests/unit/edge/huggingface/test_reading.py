@@ -214,3 +214,25 @@ def test_mutated_configs_are_refused_or_counted(config: Config) -> None:
     assert all(group.count > 0 for group in model.groups)
     assert model.layers
     assert model.max_position > 0
+
+
+def test_a_tower_without_a_rule_is_a_usual_one() -> None:
+    """LLaVA-NeXT on Mistral 7B has 7.57 billion parameters; ours are within half a percent."""
+    model = read_config(
+        json.dumps({
+            "model_type": "llava_next", "torch_dtype": "bfloat16",
+            "text_config": {
+                "model_type": "mistral", "vocab_size": 32064, "hidden_size": 4096,
+                "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32,
+                "num_key_value_heads": 8, "max_position_embeddings": 32768,
+            },
+            "vision_config": {
+                "model_type": "clip_vision_model", "hidden_size": 1024, "image_size": 336,
+                "intermediate_size": 4096, "num_hidden_layers": 24, "patch_size": 14,
+            },
+        }),
+        where="config.json",
+    )  # fmt: skip
+    assert abs(model.parameters / 7.567e9 - 1) < 0.005
+    assert "no rule for it" in model.assumptions[-1]
+    assert model.family == "llava_next"

@@ -38,6 +38,7 @@ VERBS: Final = {
     "size": "Memory of one server, term by term, and whether it fits.",
     "pack": "The fewest GPUs that hold a list of MIG slices, proven.",
     "repack": "Fewer GPUs for the slices that run, in proven fewest moves.",
+    "parse": "What manifests say of their vLLM servers, and what they do not.",
     "catalog": "The facts: GPUs, MIG profiles, models, releases, instances.",
     "schema": "JSON Schema of the files read and of every answer.",
 }

@@ -1,0 +1,1 @@
+"""Manifests that others wrote -> what their vLLM servers are, field by field. Pure."""

@@ -20,6 +20,7 @@ class Subject(Enum):
     PRICES = "prices"
     """The price file."""
     SIZE = "size"
+    CALIBRATE = "calibrate"
     PREDICT = "predict"
     FIT = "fit"
     PACK = "pack"
@@ -70,6 +71,10 @@ def _answer(subject: Subject) -> type | UnionType:  # noqa: PLR0911 - one return
             from rightslice.core.sizing.result import SizeAnswer  # noqa: PLC0415 - only here
 
             return SizeAnswer
+        case Subject.CALIBRATE:
+            from rightslice.entry.cli.calibrate_result import CalibrationAnswer  # noqa: PLC0415 - only here
+
+            return CalibrationAnswer
         case Subject.PREDICT:
             from rightslice.core.perf.result import Outlook  # noqa: PLC0415 - only here
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from rightslice.core.catalog.estimate import normal_quantile
 from rightslice.core.catalog.traffic import Traffic
+from rightslice.core.perf.arithmetic import SCALAR, Arithmetic
 from rightslice.core.perf.result import Capacity
 from rightslice.core.sizing.kv_cache import sequences_that_fit
 from rightslice.core.sizing.result import Sizing, TooBig
@@ -38,9 +39,14 @@ def capacity_of(sizing: Sizing, traffic: Traffic) -> Capacity:
 
 def capacity_at(capacity: Capacity, confidence: float) -> int:
     """Return the sequences that fit with probability *confidence*."""
+    sure = surely(capacity.sequences, capacity.sequences_low, confidence, SCALAR)
+    return int(sure)
+
+
+def surely(expected: float, low: float, confidence: float, arithmetic: Arithmetic) -> float:
+    """Return the sequences that fit with probability *confidence*; *low* fit with 95 %."""
     share = normal_quantile(confidence) / normal_quantile(0.95)
-    gap = capacity.sequences - capacity.sequences_low
-    return max(capacity.sequences - math.ceil(gap * share), 0)
+    return arithmetic.larger(expected - arithmetic.ceil((expected - low) * share), 0)
 
 
 def _longest(traffic: Traffic) -> float:

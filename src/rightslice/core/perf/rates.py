@@ -56,7 +56,7 @@ class Rates:
     all_reduce_per_sequence: float
     first_token: float
     ttft_ratio: float
-    chunk_tokens: int
+    chunk_tokens: float
     stages: int
     untouched: tuple[float, ...]
     """The share of its experts that a token leaves untouched."""

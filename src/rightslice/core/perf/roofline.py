@@ -57,7 +57,7 @@ class Step:
     """What the mean prompt adds to the steps it joins."""
     prompt_tokens: float
     """Prompt tokens that must be computed, in the mean."""
-    chunk_tokens: int
+    chunk_tokens: float
     """Tokens that one step may compute (``max-num-batched-tokens``)."""
     stages: int
     """Of the pipeline; the same for all servers of an array."""
@@ -143,23 +143,23 @@ def step_of(sizing: Sizing, traffic: Traffic, constants: PerfConstants) -> Step:
     Raises:
         InputError: when the device's bandwidth, FLOP/s or (for several GPUs) link is unknown.
     """
+    served, schedule = schedule_of(sizing)
+    return step_on(sizing.device, served, traffic, constants, schedule)
+
+
+def schedule_of(sizing: Sizing) -> tuple[ServedAs, Schedule]:
+    """Return how a sized server holds its weights, and how it cuts its work into steps."""
     flags = sizing.flags
     served = ServedAs(
         tensor_parallel=flags.tensor_parallel,
         kv_bytes_per_value=kv_value_bytes(flags),
         quantization=sizing.server.quantization,
     )
-    return step_on(
-        sizing.device,
-        served,
-        traffic,
-        constants,
-        Schedule(
-            work=work_of(sizing.model, served),
-            chunk_tokens=flags.max_num_batched_tokens,
-            stages=flags.pipeline_parallel,
-            is_eager=flags.enforce_eager,
-        ),
+    return served, Schedule(
+        work=work_of(sizing.model, served),
+        chunk_tokens=flags.max_num_batched_tokens,
+        stages=flags.pipeline_parallel,
+        is_eager=flags.enforce_eager,
     )
 
 

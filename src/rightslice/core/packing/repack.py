@@ -24,7 +24,9 @@ from rightslice.core.packing.live import (
     cards_in_use,
     check_state,
 )
+from rightslice.core.packing.on_backend import Feasible, NotFeasible
 from rightslice.core.packing.repack_model import Aim, Held, Rearrangement, RepackModel
+from rightslice.core.packing.step_costs import RepackCost
 from rightslice.core.packing.steps import Move, NoOrder, Step, order_moves
 from rightslice.errors import InputError
 
@@ -66,6 +68,10 @@ class RepackPlan:
     """Pods that are down between two steps."""
     room: Mapping[str, tuple[Placement, ...]] = field(default_factory=dict)
     """Where the pending slices fit after the last step, by card."""
+    cost: RepackCost | None = None
+    """What the steps take and cost, where that was asked for."""
+    on_backend: Feasible | NotFeasible | None = None
+    """What one back end makes of the steps, where one was named; without steps when it cannot."""
 
     @property
     def is_proven(self) -> bool:

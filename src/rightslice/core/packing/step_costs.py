@@ -8,11 +8,12 @@ counted one after another. Known gap: what a stopped replica's users lose has no
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rightslice.core.catalog.mig import MigGrid, slice_share
-from rightslice.core.packing.live import LivePod, LiveState
-from rightslice.core.packing.repack import RepackPlan
+from rightslice.core.packing.live import LivePod
 from rightslice.core.packing.steps import Step, StepKind
 from rightslice.errors import InputError
 
@@ -60,6 +61,8 @@ class StepCost:
 class RepackCost:
     """What a plan costs and saves."""
 
+    __record__: ClassVar = ("steps", "seconds", "usd", "saves_usd_per_hour", "payback_seconds")
+
     steps: tuple[StepCost, ...]
     """One for each step, in order."""
     seconds: float
@@ -76,11 +79,10 @@ class RepackCost:
         return self.usd / self.saves_usd_per_hour * _HOUR_SECONDS
 
 
-def repack_cost(state: LiveState, plan: RepackPlan, rates: StepRates) -> RepackCost:
-    """Return what each step of *plan* takes and costs, and what the freed cards save."""
-    steps = tuple(step_cost(state.grid, step, rates) for step in plan.steps)
+def repack_cost(grid: MigGrid, plan: Sequence[Step], freed: int, rates: StepRates) -> RepackCost:
+    """Return what each of the steps takes and costs, and what so many *freed* cards save."""
+    steps = tuple(step_cost(grid, step, rates) for step in plan)
     price = rates.card_usd_per_hour
-    freed = plan.cards_before - plan.cards_after
     return RepackCost(
         steps=steps,
         seconds=sum(each.seconds for each in steps),

@@ -43,10 +43,11 @@ def test_the_parts_sum_to_the_whole(
     plan = repack(state)
     assume(isinstance(plan, RepackPlan))
     assert isinstance(plan, RepackPlan)
-    cost = repack_cost(state, plan, StepRates(card_usd_per_hour=price))
+    freed = plan.cards_before - plan.cards_after
+    cost = repack_cost(state.grid, plan.steps, freed, StepRates(card_usd_per_hour=price))
     assert len(cost.steps) == len(plan.steps)
     assert cost.usd == pytest.approx(sum(each.usd or 0 for each in cost.steps))
-    assert cost.saves_usd_per_hour == pytest.approx(price * (plan.cards_before - plan.cards_after))
+    assert cost.saves_usd_per_hour == pytest.approx(price * freed)
     assert cost.usd is not None
     assert cost.saves_usd_per_hour is not None
     assert cost.payback_seconds == pytest.approx(cost.usd / cost.saves_usd_per_hour * 3600)

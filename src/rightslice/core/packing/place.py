@@ -9,9 +9,10 @@ that mig-parted's counts yield on an empty card (`driver.parted_layout`).
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
 from rightslice.core.catalog.mig import MigGrid, Placement, ProfileName
 from rightslice.core.packing.demand import (
@@ -90,17 +91,20 @@ def _fill(
         _cut_nodes(nodes, plan)
     whole = [ask for ask in asked if ask.choice.slot == WHOLE]
     _place_groups(nodes, plan, whole)
-    for ask in whole:
-        if ask.choice.same_node == 1:
-            _spread_whole(nodes, ask)
+    _spread_whole(nodes, [ask for ask in whole if ask.choice.same_node == 1])
     for slots, count in Counter(card for card in plan.cards if WHOLE not in dict(card)).items():
         free = [card for card in _by_use(nodes) if card.is_free and _may_hold(card, slots)]
         assert len(free) >= count, "the plan uses more cards than the pool has"
         for card in free[:count]:
             card.slots = slots
     cut = [ask for ask in asked if ask.choice.slot != WHOLE]
+    open_cards: dict[str, OrderedDict[int, _Card]] = defaultdict(OrderedDict)
+    for order, card in enumerate(_by_use(nodes)):
+        for slot, count in card.slots:
+            if count:
+                open_cards[slot][order] = card
     for ask in sorted(cut, key=lambda ask: (-ask.choice.slots_needed, ask.key)):
-        _spread_slots(nodes, ask)
+        _spread_slots(open_cards[ask.choice.slot], ask)
 
 
 def _may_hold(card: _Card, slots: _Slots) -> bool:
@@ -170,23 +174,47 @@ def _by_fillings(free: Mapping[str, int], sizes: Sequence[int], plan: PoolPlan) 
     return [offers[size].pop(0) for size in sizes]
 
 
-def _spread_whole(nodes: Mapping[str, list[_Card]], ask: _Asked) -> None:
+def _spread_whole(nodes: Mapping[str, list[_Card]], asked: Sequence[_Asked]) -> None:
     """Give single-card replicas the first free cards: a card each is spread enough."""
     free = [card for card in _by_use(nodes) if card.is_free and card.cut in (None, WHOLE)]
-    assert len(free) >= ask.choice.slots_needed, "the plan uses more cards than the pool has"
-    for card in free[: ask.choice.slots_needed]:
-        card.whole = ask.key
+    keys = [ask.key for ask in asked for _ in range(ask.choice.slots_needed)]
+    assert len(free) >= len(keys), "the plan uses more cards than the pool has"
+    for card, key in zip(free, keys, strict=False):
+        card.whole = key
 
 
-def _spread_slots(nodes: Mapping[str, list[_Card]], ask: _Asked) -> None:
+def _spread_slots(open_cards: OrderedDict[int, _Card], ask: _Asked) -> None:
+    """Seat each replica where the fewest of its own are: on the card, then on the node, in order.
+
+    Cards are looked at only as far as they may be chosen, so the work grows with the replicas,
+    not with replicas times cards.
+    """
     slot = ask.choice.slot
-    cards = [card for card in _by_use(nodes) if dict(card.slots).get(slot, 0)]
     on_node = Counter[str]()
+    unseen = iter(open_cards.items())
+    following = next(unseen, None)
+    seen: list[tuple[int, int, int]] = []
+    full: list[int] = []
     for _ in range(ask.choice.slots_needed):
-        open_cards = [card for card in cards if len(card.holders[slot]) < dict(card.slots)[slot]]
-        card = min(open_cards, key=lambda c: (c.holders[slot].count(ask.key), on_node[c.node]))
+        while True:
+            while following is not None and (not seen or seen[0] > (0, 0, following[0])):
+                order, card = following
+                heappush(seen, (0, on_node[card.node], order))
+                following = next(unseen, None)
+            own, near, order = heappop(seen)
+            card = open_cards[order]
+            if near == on_node[card.node]:
+                break
+            # A replica was seated on this node meanwhile: look again.
+            heappush(seen, (own, on_node[card.node], order))
         card.holders[slot].append(ask.key)
         on_node[card.node] += 1
+        if len(card.holders[slot]) < dict(card.slots)[slot]:
+            heappush(seen, (own + 1, on_node[card.node], order))
+        else:
+            full.append(order)
+    for order in full:
+        del open_cards[order]
 
 
 def _finished(pool: Pool, card: _Card) -> CardLayout:

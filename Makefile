@@ -7,7 +7,7 @@ LOCK    = uv pip compile --universal --python-version 3.11 --generate-hashes --n
 	  --exclude-newer "$$(date -d '-7 days' +%F)" pyproject.toml
 COGGED  = README.md $$(grep -rlF '[[[cog' docs --include='*.md')
 
-.PHONY: demo test lint types imports unit docs bench test-oracle lock golden setup clean help
+.PHONY: demo test lint types imports unit docs bench e2e test-oracle lock golden setup clean help
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
@@ -37,12 +37,16 @@ imports: setup
 	$(BIN)/lint-imports
 
 unit: setup
-	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered
+	$(BIN)/pytest --ignore=tests/e2e -n 2 --dist loadgroup --cov --cov-report=term:skip-covered
 	$(BIN)/coverage report --include='src/rightslice/core/*,src/rightslice/kube/*' --fail-under=95 --format=total
 
 docs: setup      ## generated parts are current, and the site builds without a warning
 	$(COG) --check --diff $(COGGED)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+e2e: setup       ## tests on a real control plane; its programs are built once, into ~/.cache
+	@$(BIN)/python -m tools.testbed.assets > /dev/null || echo 'THE CLUSTER TESTS WILL BE SKIPPED: no control plane'
+	$(BIN)/pytest tests/e2e -rs
 
 test-oracle: setup  ## compare KV planning with vLLM's own code; RIGHTSLICE_ORACLE names its wheels
 	$(BIN)/pytest -q -s -rs tests/oracle

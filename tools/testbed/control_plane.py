@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
+
 from tools.testbed import assets
 from tools.testbed.pki import Authority, Pair
 

@@ -99,7 +99,7 @@ def sampler_features(case: Case) -> list[float] | None:
 def graph_features(case: Case) -> list[float] | None:
     """Return what graph memory is linear in; activations and split attention are computed."""
     startup, stage = case.prediction.staged.startup, case.prediction.staged.first
-    graphs = captured_sizes(startup.engine, startup) * startup.engine.graph_modes
+    graphs = captured_sizes(startup, startup.step) * startup.engine.graph_modes
     kernels = stage_kernels(stage.weights, lora=startup.lora_ranks > 0)
     return [float(PER_HUNDRED * GIB), float(kernels * graphs * THOUSANDS)]
 

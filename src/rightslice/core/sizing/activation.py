@@ -17,12 +17,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, Generic
 
 from rightslice.core.catalog.estimate import Band
 from rightslice.core.catalog.model import Layer, Part, StateSpace
+from rightslice.core.sizing.amounts import Whole, larger, rounded, smaller, where_equal
 from rightslice.core.sizing.parameters import UNFUSED_EXPERTS, StageWeights
-from rightslice.core.sizing.startup import Startup
+from rightslice.core.sizing.startup import Startup, Step
 from rightslice.units import format_bytes
 
 _LOGIT_BYTES_IN_C: Final = 2
@@ -52,91 +53,117 @@ class _Widths:
     intermediate: int
     expert_values: int
     """Widest workspace of routed experts, in values a token."""
+    keeps_state: bool
+    """Whether some layer is a state space."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phases(Generic[Whole]):
+    """Bytes of each phase and of the larger one, of one configuration or of many alike."""
+
+    sampler: Whole
+    forward: Whole
+    encoder: Whole
+    band: tuple[Whole, Whole, Whole]
+    """Low, expected and high of the peak."""
+    workspaces: Whole
+    """What stays allocated throughout, in either phase."""
 
 
 def activation_peak(startup: Startup, stage: StageWeights) -> ActivationPeak:
     """Return the peak of the profile run on one rank of *stage*."""
-    flags, model, known = startup.flags, startup.model, startup.coefficients.activation
-    tokens, width = flags.max_num_batched_tokens, startup.dtype_bytes
-    widths = _widths(stage, model.hidden_size, flags.tensor_parallel)
-    workspace = tokens * widths.expert_values * width
-    hidden = tokens * model.hidden_size * width
-    base = known.fixed_bytes + workspace
-    if flags.pipeline_parallel > 1:
-        ends = 1 if stage.is_last else 2
-        base += round(ends * known.pipeline_hidden_bytes * tokens * model.hidden_size * width / 2)
-    forward_base = base
-    forward = round(
-        base
-        + tokens
-        * (
-            known.forward_intermediate_bytes * widths.intermediate
-            + known.forward_hidden_bytes * model.hidden_size
-        )
-        * width
-        / 2
-    )
-    patches = _profiled_encoder_tokens(startup) if stage.is_first else 0
-    kept = patches * model.hidden_size * width
-    encoder = _encoder_peak(startup, patches)
-    sampler = 0
-    per_logit = startup.engine.sampler_bytes_per_logit + width - _LOGIT_BYTES_IN_C
-    if stage.is_last:
-        if per_logit < known.sorting_bytes_per_logit:
-            base += known.sampler_workspace_bytes
-        logits = startup.sampling_rows * model.vocab_size * per_logit
-        sampler = round(base + logits + known.sampler_hidden_factor * hidden + kept)
-    if encoder > max(sampler, forward):
+    found = profile_phases(startup, stage, startup.step)
+    peak = Band(*found.band)
+    if found.encoder > max(found.sampler, found.forward):
+        patches = _profiled_encoder_tokens(startup, startup.step)
+        known = startup.coefficients.activation
         formula = f"vision tower: {patches} tokens of {known.encoder_patches} patches"
-    elif sampler >= forward:
-        formula = _sampler_formula(startup, per_logit, base)
+    elif found.sampler >= found.forward:
+        formula = _sampler_formula(startup, found.workspaces + _sampler_workspace(startup))
     else:
-        formula = _forward_formula(startup, widths, forward_base)
-    expected = max(sampler, forward, encoder)
-    ratio = known.encoder_spread_ratio if encoder == expected else _spread_ratio(startup, stage)
-    spread = round(expected * ratio) + known.spread_bytes
-    lowest = max(forward, encoder, sampler - _saved_without_sort(startup, per_logit, stage))
-    peak = Band(max(0, lowest - spread), expected, expected + spread)
-    return ActivationPeak(sampler, forward, formula, peak)
+        formula = _forward_formula(startup, stage, found.workspaces)
+    return ActivationPeak(found.sampler, found.forward, formula, peak)
 
 
-def _spread_ratio(startup: Startup, stage: StageWeights) -> float:
+def profile_phases(startup: Startup, stage: StageWeights, step: Step[Whole]) -> Phases[Whole]:
+    """Return the phases of a profile run of *step* on one rank of *stage*."""
+    flags, model, known = startup.flags, startup.model, startup.coefficients.activation
+    tokens, width = step.tokens, startup.dtype_bytes
+    widths = _widths(stage, model.hidden_size, flags.tensor_parallel)
+    hidden = tokens * model.hidden_size * width
+    base = known.fixed_bytes + tokens * widths.expert_values * width
+    if flags.pipeline_parallel > 1:
+        ends = (1 if stage.is_last else 2) * known.pipeline_hidden_bytes
+        base = base + rounded(ends * tokens * model.hidden_size * width / 2)
+    forward_values = (
+        known.forward_intermediate_bytes * widths.intermediate
+        + known.forward_hidden_bytes * model.hidden_size
+    )
+    forward = rounded(base + tokens * forward_values * width / 2)
+    patches = _profiled_encoder_tokens(startup, step) if stage.is_first else 0 * tokens
+    encoder = _encoder_peak(startup, patches)
+    sampler = fused = 0 * tokens
+    if stage.is_last:
+        kept = patches * model.hidden_size * width + _sampler_workspace(startup)
+        logits = step.rows * model.vocab_size * _bytes_per_logit(startup)
+        sampler = rounded(base + logits + known.sampler_hidden_factor * hidden + kept)
+        fused = sampler - _saved_without_sort(startup, step)
+    expected = larger(larger(sampler, forward), encoder)
+    usual = _spread_ratio(startup, keeps_state=widths.keeps_state)
+    ratio = where_equal(encoder, expected, known.encoder_spread_ratio, usual)
+    spread = rounded(expected * ratio) + known.spread_bytes
+    lowest = larger(larger(forward, encoder), fused) - spread
+    band = (larger(lowest, 0), expected, expected + spread)
+    return Phases(sampler, forward, encoder, band, base)
+
+
+def _bytes_per_logit(startup: Startup) -> float:
+    return startup.engine.sampler_bytes_per_logit + startup.dtype_bytes - _LOGIT_BYTES_IN_C
+
+
+def _sampler_workspace(startup: Startup) -> int:
+    """Return what fused kernels keep beside the logits; where PyTorch sorts there is none."""
+    known = startup.coefficients.activation
+    fused = _bytes_per_logit(startup) < known.sorting_bytes_per_logit
+    return known.sampler_workspace_bytes if fused else 0
+
+
+def _spread_ratio(startup: Startup, *, keeps_state: bool) -> float:
     """Return the band's half width: wider for what no logged start has told."""
     known = startup.coefficients.activation
     told = startup.model.encoder_tokens == 0 and not startup.engine.graphs_in_budget
-    states = any(isinstance(layer.mixer, StateSpace) for layer in stage.layers)
-    return known.spread_ratio if told and not states else known.extrapolated_ratio
+    return known.spread_ratio if told and not keeps_state else known.extrapolated_ratio
 
 
-def _saved_without_sort(startup: Startup, per_logit: float, stage: StageWeights) -> int:
+def _saved_without_sort(startup: Startup, step: Step[Whole]) -> Whole:
     """Return what a fused sampler would save where PyTorch sorts by default.
 
     FlashInfer, once installed or asked for, decides it, and no flag of the server tells.
     """
     known = startup.coefficients.activation
-    if not stage.is_last or per_logit < known.sorting_bytes_per_logit:
-        return 0
+    if _bytes_per_logit(startup) < known.sorting_bytes_per_logit:
+        return 0 * step.rows
     saved = startup.engine.sampler_bytes_per_logit - known.fused_bytes_per_logit
-    return round(startup.sampling_rows * startup.model.vocab_size * saved)
+    return rounded(step.rows * startup.model.vocab_size * saved)
 
 
-def _profiled_encoder_tokens(startup: Startup) -> int:
+def _profiled_encoder_tokens(startup: Startup, step: Step[Whole]) -> Whole:
     """Return the tokens of the multimodal items that the profile run feeds."""
-    flags, item = startup.flags, startup.model.encoder_tokens
+    item = startup.model.encoder_tokens
     if item == 0:
-        return 0
-    return max(1, flags.max_num_batched_tokens // item) * min(item, flags.max_model_len)
+        return 0 * step.tokens
+    return larger(step.tokens // item, 1) * smaller(step.length, item)
 
 
-def _encoder_peak(startup: Startup, tokens: int) -> int:
+def _encoder_peak(startup: Startup, tokens: Whole) -> Whole:
     """Return the peak of the tower over those items; its width follows from its parameters."""
-    if tokens == 0:
-        return 0
     known, model = startup.coefficients.activation, startup.model
+    if model.encoder_tokens == 0:
+        return 0 * tokens
     parameters = model.parameters - model.text_parameters
     width = math.sqrt(parameters / (12 * known.encoder_depth))
     values = tokens * known.encoder_patches * width
-    return round(values * known.encoder_hidden_bytes * startup.dtype_bytes / 2)
+    return rounded(values * known.encoder_hidden_bytes * startup.dtype_bytes / 2)
 
 
 @lru_cache(maxsize=4096)
@@ -147,6 +174,7 @@ def _widths(stage: StageWeights, hidden: int, tensor_parallel: int) -> _Widths:
         expert_values=max(
             (_workspace_values(hidden, layer, tensor_parallel) for layer in layers), default=0
         ),
+        keeps_state=any(isinstance(layer.mixer, StateSpace) for layer in layers),
     )
 
 
@@ -160,8 +188,8 @@ def _workspace_values(hidden: int, layer: Layer, tensor_parallel: int) -> int:
     return experts.per_token * (max(hidden, 2 * width) + max(hidden, width))
 
 
-def _sampler_formula(startup: Startup, per_logit: float, base: int) -> str:
-    model, flags = startup.model, startup.flags
+def _sampler_formula(startup: Startup, base: int) -> str:
+    model, flags, per_logit = startup.model, startup.flags, _bytes_per_logit(startup)
     factor = startup.coefficients.activation.sampler_hidden_factor
     return (
         f"sampler: {startup.sampling_rows} rows x {model.vocab_size} vocabulary x {per_logit:g} B"
@@ -170,8 +198,9 @@ def _sampler_formula(startup: Startup, per_logit: float, base: int) -> str:
     )
 
 
-def _forward_formula(startup: Startup, widths: _Widths, base: int) -> str:
+def _forward_formula(startup: Startup, stage: StageWeights, base: int) -> str:
     known = startup.coefficients.activation
+    widths = _widths(stage, startup.model.hidden_size, startup.flags.tensor_parallel)
     return (
         f"forward pass: {startup.flags.max_num_batched_tokens} tokens"
         f" x ({known.forward_intermediate_bytes:g} B x {widths.intermediate} intermediate"

@@ -59,12 +59,28 @@ def smaller(one: Whole, other: Whole | int) -> Whole:
 @overload
 def rounded(value: float) -> int: ...
 @overload
-def rounded(value: Reals) -> Wholes: ...
-def rounded(value: float | Reals) -> int | Wholes:
+def rounded(value: Wholes | Reals) -> Wholes: ...
+def rounded(value: float | Wholes | Reals) -> int | Wholes:
     """Return the nearest whole number; halves go to the even one."""
     if isinstance(value, float | int):
         return round(value)
     return value.round().astype("int64")
+
+
+@overload
+def where_equal(one: int, other: int, then: float, otherwise: float) -> float: ...
+@overload
+def where_equal(one: Wholes, other: Wholes, then: float, otherwise: float) -> Reals: ...
+def where_equal(
+    one: int | Wholes, other: int | Wholes, then: float, otherwise: float
+) -> float | Reals:
+    """Return *then* where both amounts are equal, *otherwise* where they are not."""
+    if isinstance(one, int):
+        return then if one == other else otherwise
+    from numpy import where  # noqa: PLC0415 - numpy loads where it is used
+
+    chosen: Reals = where(one == other, then, otherwise)
+    return chosen
 
 
 @overload

@@ -11,7 +11,7 @@ from rightslice.core.catalog.model import Attention, LatentAttention, Mixer, Mod
 from rightslice.core.catalog.share import Exclusive
 from rightslice.core.sizing.amounts import Whole
 from rightslice.core.sizing.result import EffectiveFlags, Phase, TooBig
-from rightslice.core.sizing.startup import Startup
+from rightslice.core.sizing.startup import Startup, Step
 
 
 def refused_configuration(startup: Startup) -> TooBig | None:
@@ -19,24 +19,18 @@ def refused_configuration(startup: Startup) -> TooBig | None:
     return _lengths(startup) or refused_parallelism(startup)
 
 
-def excesses(
-    model: Model, flags: EffectiveFlags, lengths: tuple[Whole, Whole, Whole]
-) -> tuple[Whole, Whole, Whole]:
-    """Return by how much *lengths* break the rules of context, sequences and whole prompts.
+def excesses(model: Model, flags: EffectiveFlags, step: Step[Whole]) -> tuple[Whole, Whole, Whole]:
+    """Return by how much *step* breaks the rules of context, sequences and whole prompts.
 
-    Lengths are ``max-model-len``, ``max-num-seqs`` and ``max-num-batched-tokens``; more than 0 is
-    refused.
+    More than 0 is refused.
     """
-    context, seqs, tokens = lengths
-    whole = 0 * context if flags.chunked_prefill else context - tokens
-    return context - model.max_position, seqs - tokens, whole
+    whole = 0 * step.length if flags.chunked_prefill else step.length - step.tokens
+    return step.length - model.max_position, step.seqs - step.tokens, whole
 
 
 def _lengths(startup: Startup) -> TooBig | None:
     flags, model = startup.flags, startup.model
-    too_long, too_many, too_short = excesses(
-        model, flags, (flags.max_model_len, flags.max_num_seqs, flags.max_num_batched_tokens)
-    )
+    too_long, too_many, too_short = excesses(model, flags, startup.step)
     if too_long > 0:
         return _refused(
             f"max-model-len {flags.max_model_len} is more than the model's {model.max_position}",

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from rightslice.core.catalog.engine import EngineRelease
 from rightslice.core.catalog.estimate import Band
 from rightslice.core.catalog.model import Attention, LatentAttention, Layer
+from rightslice.core.sizing.amounts import Whole, larger, rounded, smaller
 from rightslice.core.sizing.coefficients import MemoryCoefficients, NonTorch, release_number
 from rightslice.core.sizing.kernels import stage_kernels
 from rightslice.core.sizing.parameters import StageWeights
-from rightslice.core.sizing.startup import Startup
+from rightslice.core.sizing.startup import Startup, Step
 from rightslice.units import format_bytes
 
 _MIXED_STEPS: Final = 51
@@ -51,58 +51,88 @@ def graph_memory(startup: Startup, stage: StageWeights) -> GraphMemory:
     """Return what CUDA graphs take on one rank of *stage*."""
     if startup.flags.enforce_eager:
         return GraphMemory(Band.exact(0), "none: enforce-eager")
-    known, engine = startup.coefficients.graphs, startup.engine
-    graphs = captured_sizes(engine, startup) * engine.graph_modes
+    known, step = startup.coefficients.graphs, startup.step
+    graphs = captured_sizes(startup, step) * startup.engine.graph_modes
     kernels = stage_kernels(stage, lora=startup.lora_ranks > 0)
-    rows, splits = captured_rows(startup, stage), split_results(startup, stage)
-    expected = round(known.fixed_bytes + rows + splits + kernels * graphs * known.bytes_per_kernel)
+    rows, splits = captured_rows(startup, stage, step), split_results(startup, stage, step)
     return GraphMemory(
-        _band(startup, expected),
+        Band(*graph_bytes(startup, stage, step)),
         f"{format_bytes(known.fixed_bytes)} + activations {format_bytes(rows)}"
         f" + split attention {format_bytes(splits)}"
         f" + {kernels} kernels x {graphs} graphs x {format_bytes(known.bytes_per_kernel)}",
     )
 
 
-def _band(startup: Startup, expected: int) -> Band:
+def graph_bytes(
+    startup: Startup, stage: StageWeights, step: Step[Whole]
+) -> tuple[Whole, Whole, Whole]:
+    """Return low, expected and high of what graphs of *step* take."""
+    none = 0 * step.seqs
+    if startup.flags.enforce_eager:
+        return none, none, none
+    known = startup.coefficients.graphs
+    graphs = captured_sizes(startup, step) * startup.engine.graph_modes
+    kernels = stage_kernels(stage, lora=startup.lora_ranks > 0)
+    rows, splits = captured_rows(startup, stage, step), split_results(startup, stage, step)
+    expected = rounded(
+        known.fixed_bytes + rows + splits + kernels * graphs * known.bytes_per_kernel
+    )
+    return _band(startup, expected)
+
+
+def _band(startup: Startup, expected: Whole) -> tuple[Whole, Whole, Whole]:
     """Return the band: wider where nothing was measured, and where a release estimates itself."""
     known, engine = startup.coefficients.graphs, startup.engine
     measured = _splits_attention(startup) and not engine.graphs_in_budget
     ratio = known.spread_ratio if measured else known.extrapolated_ratio
-    spread = round(expected * ratio) + known.spread_bytes
+    spread = rounded(expected * ratio) + known.spread_bytes
     estimated = engine.graphs_in_budget and startup.flags.tensor_parallel > 1
     high = expected + spread + (known.estimate_bytes if estimated else 0)
-    return Band(max(0, expected - spread), expected, high)
+    return larger(expected - spread, 0), expected, high
 
 
-def largest_captured(startup: Startup) -> int:
+def largest_captured(startup: Startup, step: Step[Whole]) -> Whole:
     """Return the rows of the largest captured batch."""
-    flags, engine = startup.flags, startup.engine
-    running = flags.max_num_seqs * (2 if engine.generation == "V1" else 1)
-    return min(running, engine.graph_max_size, flags.max_num_batched_tokens)
+    running = step.seqs * (2 if startup.engine.generation == "V1" else 1)
+    return smaller(smaller(running, startup.engine.graph_max_size), step.tokens)
 
 
-def captured_rows(startup: Startup, stage: StageWeights) -> int:
+def captured_rows(startup: Startup, stage: StageWeights, step: Step[Whole]) -> Whole:
     """Return the bytes of the activations of the largest captured batch, kept in the pool."""
     known = startup.coefficients.activation
-    width = max((layer.mlp_width for layer in stage.layers), default=0)
+    width, _ = _widest(stage)
     values = known.forward_intermediate_bytes * width / startup.flags.tensor_parallel
     values += known.forward_hidden_bytes * startup.model.hidden_size
-    return round(largest_captured(startup) * values * startup.dtype_bytes / 2)
+    return rounded(largest_captured(startup, step) * values * startup.dtype_bytes / 2)
 
 
-def split_results(startup: Startup, stage: StageWeights) -> int:
+def split_results(startup: Startup, stage: StageWeights, step: Step[Whole]) -> Whole:
     """Return the bytes of FlashAttention 3's partial results, for as many splits as may be."""
     if not _splits_attention(startup):
-        return 0
-    widest = max((_output_values(layer) for layer in stage.layers), default=0)
-    values = widest // startup.flags.tensor_parallel * largest_captured(startup)
-    return values * startup.coefficients.graphs.attention_splits * _FLOAT_BYTES
+        return 0 * step.seqs
+    _, values = _widest(stage)
+    splits = startup.coefficients.graphs.attention_splits
+    return (
+        values
+        // startup.flags.tensor_parallel
+        * largest_captured(startup, step)
+        * splits
+        * _FLOAT_BYTES
+    )
 
 
 def _splits_attention(startup: Startup) -> bool:
     hopper = startup.device.gpu.compute_capability == _SPLITTING
     return hopper and startup.engine.graph_modes == _FULL_AND_PIECEWISE
+
+
+@lru_cache(maxsize=4096)
+def _widest(stage: StageWeights) -> tuple[int, int]:
+    """Return the widest dense feed-forward part and the widest attention output, in values."""
+    return (
+        max((layer.mlp_width for layer in stage.layers), default=0),
+        max((_output_values(layer) for layer in stage.layers), default=0),
+    )
 
 
 def _output_values(layer: Layer) -> int:
@@ -112,19 +142,18 @@ def _output_values(layer: Layer) -> int:
     return mixer.query_heads * mixer.value_dim if isinstance(mixer, Attention) else 0
 
 
-def captured_sizes(engine: EngineRelease, startup: Startup) -> int:
+def captured_sizes(startup: Startup, step: Step[Whole]) -> Whole:
     """Return how many graphs are captured, in each mode."""
-    sizes = _count_sizes(largest_captured(startup), mixed=engine.graph_sizes == _MIXED_STEPS)
+    engine, largest = startup.engine, largest_captured(startup, step)
+    sizes = 0 * largest
+    for size in (1, 2, 4):
+        sizes = sizes + smaller(largest // size, 1)
+    if engine.graph_sizes == _MIXED_STEPS:
+        sizes = sizes + smaller(largest, 248) // 8 + larger((largest - 256) // 16 + 1, 0)
+    else:
+        sizes = sizes + largest // 8
     twice = startup.lora_ranks and release_number(engine.version) >= _SPECIALIZES_LORA
     return 2 * sizes if twice else sizes
-
-
-@lru_cache(maxsize=1024)
-def _count_sizes(largest: int, *, mixed: bool) -> int:
-    small = sum(1 for size in (1, 2, 4) if size <= largest)
-    if not mixed:
-        return small + largest // 8
-    return small + min(largest, 248) // 8 + max(0, (largest - 256) // 16 + 1)
 
 
 def non_torch_memory(startup: Startup) -> tuple[Band, str]:

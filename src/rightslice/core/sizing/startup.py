@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Generic
 
 from rightslice.core.catalog.device import Device
 from rightslice.core.catalog.engine import EngineRelease
 from rightslice.core.catalog.model import Model
+from rightslice.core.sizing.amounts import Whole, smaller
 from rightslice.core.sizing.coefficients import MemoryCoefficients
 from rightslice.core.sizing.result import EffectiveFlags
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Generic[Whole]):
+    """The numbers that profile run and CUDA graphs follow: of one start-up, or of many alike."""
+
+    seqs: Whole
+    """``max-num-seqs``."""
+    tokens: Whole
+    """``max-num-batched-tokens``."""
+    length: Whole
+    """``max-model-len``."""
+
+    @property
+    def rows(self) -> Whole:
+        """Sequences that the profile run samples for."""
+        return smaller(self.seqs, self.tokens)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +57,12 @@ class Startup:
         return 4 if self.flags.dtype == "float32" else 2
 
     @property
+    def step(self) -> Step[int]:
+        """The numbers of one step."""
+        flags = self.flags
+        return Step(flags.max_num_seqs, flags.max_num_batched_tokens, flags.max_model_len)
+
+    @property
     def sampling_rows(self) -> int:
         """Sequences that the profile run samples for."""
-        return min(self.flags.max_num_seqs, self.flags.max_num_batched_tokens)
+        return self.step.rows

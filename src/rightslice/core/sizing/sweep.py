@@ -2,23 +2,21 @@
 
 Start-ups are sorted into kinds. What is not a number (parallelism, number formats, graphs on or
 off, a whole card or a slice) makes the kind: weights, non-torch memory and the layout of the cache
-are worked out once for each. The profile run and CUDA graphs are worked out once for each pair of
-``max-num-seqs`` and ``max-num-batched-tokens`` of a kind. Memory, utilization and context vary
-freely, and the sums (`budget`) run over arrays. Every formula is the one that `memory.size` uses,
-so both agree to the byte; texts are left to it.
+are worked out once for each. The rest is arithmetic on arrays, by the very formulas that
+`memory.size` uses (`amounts`), so that both agree to the byte; texts are left to it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rightslice.core.catalog.estimate import normal_quantile
-from rightslice.core.sizing.activation import activation_peak
+from rightslice.core.sizing.activation import profile_phases
 from rightslice.core.sizing.amounts import Spread, raised, rounded
 from rightslice.core.sizing.budget import (
     PHASES,
@@ -30,7 +28,7 @@ from rightslice.core.sizing.budget import (
 )
 from rightslice.core.sizing.columns import Columns
 from rightslice.core.sizing.configuration import excesses, refused_parallelism
-from rightslice.core.sizing.graphs import graph_memory, non_torch_memory
+from rightslice.core.sizing.graphs import graph_bytes, non_torch_memory
 from rightslice.core.sizing.kv_cache import (
     BlockLayout,
     max_concurrency,
@@ -40,7 +38,7 @@ from rightslice.core.sizing.kv_cache import (
 from rightslice.core.sizing.memory import loaded_weights, warm_up_ratio, weights_band
 from rightslice.core.sizing.parameters import StageWeights
 from rightslice.core.sizing.result import Phase
-from rightslice.core.sizing.startup import Startup
+from rightslice.core.sizing.startup import Startup, Step
 
 if TYPE_CHECKING:
     from rightslice.core.sizing.amounts import Reals, Wholes
@@ -148,59 +146,24 @@ class _Rank:
     members: Wholes
     weights: StageWeights
     layout: BlockLayout[Wholes]
-    batch: Wholes
-    """Activation and graphs (low, expected, high of each) and the sampler, one row each."""
+    step: Step[Wholes]
 
 
 def _ranks(columns: Columns, startup: Startup, members: Wholes) -> Iterator[_Rank]:
     if not len(members):
         return
-    pairs, place = _distinct(columns, startup, members)
     stages = loaded_weights(startup)
     layouts = stage_layouts(startup.model, startup.flags, startup.engine)
-    steps = columns.max_num_batched_tokens[members]
+    tokens = columns.max_num_batched_tokens[members]
+    step = Step(columns.max_num_seqs[members], tokens, columns.max_model_len[members])
     for weights, layout in zip(stages, layouts, strict=True):
-        batch = np.array([_batch(pair, weights) for pair in pairs], np.int64).T
-        yield _Rank(startup, members, weights, layout.stepping(steps), batch[:, place])
-
-
-def _distinct(columns: Columns, startup: Startup, members: Wholes) -> tuple[list[Startup], Wholes]:
-    """Return a start-up for each different step, and which one each configuration takes."""
-    lengths = columns.max_model_len[members]
-    steps = list(
-        zip(
-            columns.max_num_seqs[members].tolist(),
-            columns.max_num_batched_tokens[members].tolist(),
-            (lengths if startup.model.encoder_tokens else 0 * lengths).tolist(),
-            strict=True,
-        )
-    )
-    places = {step: place for place, step in enumerate(dict.fromkeys(steps))}
-    flags = startup.flags
-    alike = [
-        replace(
-            startup,
-            flags=replace(
-                flags,
-                max_num_seqs=seqs,
-                max_num_batched_tokens=tokens,
-                max_model_len=length or flags.max_model_len,
-            ),
-        )
-        for seqs, tokens, length in places
-    ]
-    return alike, np.array([places[step] for step in steps], np.int64)
-
-
-def _batch(startup: Startup, weights: StageWeights) -> tuple[int, ...]:
-    peak, graphs = activation_peak(startup, weights), graph_memory(startup, weights).band
-    return (*_three(peak.band), *_three(graphs), peak.sampler_bytes)
+        yield _Rank(startup, members, weights, layout.stepping(tokens), step)
 
 
 def _answered(columns: Columns, ranks: list[_Rank]) -> tuple[Wholes, Reals]:
     """Return the table of configurations whose pools are all given, or all not."""
     engine = ranks[0].startup.engine
-    table, more = _terms(columns, ranks)
+    table, more = _terms(ranks)
     members = table[_MEMBER]
     pool_is_given = _pool_is_given(ranks[0].startup)
     requested = raised(columns.memory_bytes[members] * columns.gpu_memory_utilization[members])
@@ -209,7 +172,7 @@ def _answered(columns: Columns, ranks: list[_Rank]) -> tuple[Wholes, Reals]:
         table[12:15] = columns.kv_cache_memory_bytes[members]
     else:
         table[12:15] = pool_left(requested, terms, graphs_in_budget=engine.graphs_in_budget)
-    fitting = _count(columns, ranks, table)
+    fitting = _count(ranks, table)
     binding = _binding(members, table[_TERMS["kv_blocks"] + 1])
     table, more = table[:, binding], more[:, binding]
     weights, activation, non_torch, graphs, pool = (
@@ -240,7 +203,7 @@ _MORE: Final = 7
 """Rows that only the verdict needs; the first three are the context."""
 
 
-def _terms(columns: Columns, ranks: list[_Rank]) -> tuple[Wholes, Wholes]:
+def _terms(ranks: list[_Rank]) -> tuple[Wholes, Wholes]:
     count = sum(len(rank.members) for rank in ranks)
     table, more = np.zeros((_ROWS, count), np.int64), np.zeros((_MORE, count), np.int64)
     start = 0
@@ -249,38 +212,33 @@ def _terms(columns: Columns, ranks: list[_Rank]) -> tuple[Wholes, Wholes]:
         startup, known = rank.startup, rank.startup.coefficients
         non_torch, _ = non_torch_memory(startup)
         table[0:3, place] = _column(weights_band(rank.weights, known))
-        table[3:6, place] = rank.batch[0:3]
+        phases = profile_phases(startup, rank.weights, rank.step)
+        table[3:6, place] = phases.band
         table[6:9, place] = _column(non_torch)
-        table[9:12, place] = rank.batch[3:6]
+        table[9:12, place] = graph_bytes(startup, rank.weights, rank.step)
         table[_MEMBER, place] = rank.members
-        lengths = columns.max_model_len[rank.members]
         more[0:3, place] = _column(known.context)
-        more[_SAMPLER, place] = rank.batch[6]
-        more[_WARM_UP, place] = rounded(rank.batch[6] * warm_up_ratio(rank.weights, known))
-        more[_NEEDED, place] = rank.layout.needed(lengths)
-        more[_REFUSED, place] = _refused(columns, rank)
+        more[_SAMPLER, place] = phases.sampler
+        more[_WARM_UP, place] = rounded(phases.sampler * warm_up_ratio(rank.weights, known))
+        more[_NEEDED, place] = rank.layout.needed(rank.step.length)
+        more[_REFUSED, place] = _refused(rank)
     return table, more
 
 
-def _refused(columns: Columns, rank: _Rank) -> NDArray[np.bool_]:
-    startup, members = rank.startup, rank.members
-    lengths = (
-        columns.max_model_len[members],
-        columns.max_num_seqs[members],
-        columns.max_num_batched_tokens[members],
-    )
-    refused = np.full(len(members), refused_parallelism(startup) is not None)
-    for excess in excesses(startup.model, startup.flags, lengths):
+def _refused(rank: _Rank) -> NDArray[np.bool_]:
+    startup, step = rank.startup, rank.step
+    refused = np.full(len(rank.members), refused_parallelism(startup) is not None)
+    for excess in excesses(startup.model, startup.flags, step):
         refused |= excess > 0
     return refused
 
 
-def _count(columns: Columns, ranks: list[_Rank], table: Wholes) -> Reals:
+def _count(ranks: list[_Rank], table: Wholes) -> Reals:
     """Fill in blocks and tokens of every pool, and return the requests of full length."""
     fitting, start = np.zeros(table.shape[1]), 0
     for rank in ranks:
         place = slice(start, start := start + len(rank.members))
-        lengths, engine = columns.max_model_len[rank.members], rank.startup.engine
+        lengths, engine = rank.step.length, rank.startup.engine
         for pool in range(12, 15):
             blocks = rank.layout.blocks(table[pool, place])
             table[pool + 3, place] = blocks

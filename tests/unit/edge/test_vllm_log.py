@@ -67,3 +67,81 @@ def test_a_missing_file_is_an_outside_failure(tmp_path: Path) -> None:
     """Reading is what failed, not the input's form."""
     with pytest.raises(UnavailableError):
         read_log(tmp_path / "nothing.log")
+
+
+WORKERS = """
+2026-08-01T10:00:00.1Z \x1b[0;36m(APIServer pid=1)\x1b[0;0m INFO 08-01 [api_server.py:129] vLLM API server version 0.24.0
+(EngineCore pid=9) INFO [core.py:115] Initializing a V1 LLM engine (v0.24.0) with config: model='a/b', max_seq_len=4096, tensor_parallel_size=2
+(Worker_TP0 pid=10) INFO Model loading took 7.51 GiB memory and 5.1 seconds
+(Worker_TP1 pid=11) INFO Model loading took 7.53 GiB memory and 5.2 seconds
+(Worker_TP0 pid=10) INFO Available KV cache memory: 63.7 GiB
+(Worker_TP1 pid=11) INFO Available KV cache memory: 63.9 GiB
+(EngineCore pid=9) INFO GPU KV cache size: 1,041,232 tokens
+(Worker_TP0 pid=10) INFO Graph capturing finished in 9 secs, took 0.80 GiB
+(Worker_TP0 pid=10) INFO CUDA graph pool memory: 0.76 GiB (actual), 1.69 GiB (estimated), difference: 0.93 GiB (122.4%).
+(Worker_TP0 pid=10) DEBUG Free memory on device (78.68/79.19 GiB) on startup. Desired GPU memory utilization is (0.95, 75.23 GiB). \
+Actual usage is 7.51 GiB for weight, 1.89 GiB for peak activation, 2.07 GiB for non-torch memory, and 0.76 GiB for CUDAGraph memory.
+"""  # noqa: E501 - lines as a server writes them
+
+
+def test_workers_of_one_start() -> None:
+    """The largest term of all workers, the first one's pool; colours and stamps are no matter."""
+    start = parse_log(WORKERS)
+    assert gib(dict(start.terms)) == {
+        "weights": 7.53, "activation": 1.89, "non-torch": 2.07, "cuda graphs": 0.76,
+        "kv cache": 63.7,
+    }  # fmt: skip
+    assert (start.server.gpu_memory_utilization, start.tokens) == (0.95, 1_041_232)
+    assert start.total_memory_bytes == round(79.19 * GIB)
+
+
+def test_the_last_of_several_starts_counts() -> None:
+    """A log of restarts is read for what runs now."""
+    again = WORKERS.replace("7.53", "9.99").replace("(v0.24.0)", "(v0.25.0)")
+    assert gib(dict(parse_log(WORKERS + again).terms))["weights"] == 9.99
+    assert parse_log(WORKERS + again).version == "0.25.0"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "ValueError: No available memory for the cache blocks. Try increasing it.",
+        "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 224.00 MiB.",
+        "RuntimeError: CUDA out of memory occurred when warming up sampler with 9 requests.",
+        "ValueError: To serve at least one request with the models's max seq len (131072), (4 GiB)",
+        "ValueError: The model's max seq len (29000) is larger than the maximum number of tokens",
+        "ValueError: Free memory on device (60.87/79.19 GiB) on startup is less than desired",
+        "AssertionError: Error in memory profiling. Initial free memory 1, current 2.",
+    ],
+)
+def test_what_ended_a_start_is_quoted(error: str) -> None:
+    """The error of a failed start, in every release's words."""
+    start = parse_log(
+        f"INFO Initializing a V1 LLM engine (v0.12.0) with config: x\nERROR {error}\n"
+    )
+    assert start.failure == error
+
+
+def test_a_start_that_served_has_not_failed() -> None:
+    """An error after the cache was made is not the start's."""
+    assert parse_log(WORKERS + "torch.OutOfMemoryError: CUDA out of memory.").failure is None
+
+
+def test_flags_of_the_command_line() -> None:
+    """Flags that the engine's line does not repeat stand in the arguments' line."""
+    line = (
+        "non-default args: {'model': 'a/b', 'max_model_len': 8192, 'enable_lora': True,"
+        " 'max_lora_rank': 64, 'kv_cache_memory_bytes': 1073741824, 'max_num_seqs': 64,"
+        " 'enforce_eager': True}"
+    )
+    server = parse_log(line).server
+    assert (server.max_model_len, server.max_num_seqs, server.enforce_eager) == (8192, 64, True)
+    assert (server.max_loras, server.max_lora_rank) == (1, 64)
+    assert server.kv_cache_memory_bytes == GIB
+
+
+@pytest.mark.parametrize("line", ["Loading model weights took 14.9888 GB",
+                                  "Model loading took 14.9888 GB and 1.2 seconds"])  # fmt: skip
+def test_v0_says_gb_for_gib(line: str) -> None:
+    """0.6 and 0.7 print GB."""
+    assert gib(dict(parse_log(line).terms)) == {"weights": 14.99}

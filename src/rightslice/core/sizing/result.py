@@ -189,3 +189,5 @@ class LogAnswer:
 
     sizing: Sizing
     terms: tuple[LoggedTerm, ...]
+    failure: str | None = None
+    """The error that ended the logged start, as it was printed."""

@@ -8,9 +8,10 @@ from pathlib import Path
 from rich.table import Table
 
 from rightslice.core.catalog.device import Device
+from rightslice.core.catalog.engine import EngineRelease
 from rightslice.core.catalog.estimate import Band
 from rightslice.core.catalog.server import ServerConfig
-from rightslice.core.sizing.result import LogAnswer, LoggedTerm
+from rightslice.core.sizing.result import Fits, LogAnswer, LoggedTerm, TooBig
 from rightslice.core.sizing.stages import StagedSizing, staged_sizing
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.memory_coefficients import memory_coefficients
@@ -44,10 +45,19 @@ def compare_with_log(
         Catalog().model(name),
         device,
         _merged(start.server, server),
-        engine=Catalog().engine(release),
+        engine=Catalog().engine(version) if version is not None else _logged_engine(release),
         coefficients=memory_coefficients(),
     )
-    return LogAnswer(sizing=staged.sizing, terms=_terms(staged, start))
+    return LogAnswer(sizing=staged.sizing, terms=_terms(staged, start), failure=start.failure)
+
+
+def _logged_engine(release: str | None) -> EngineRelease:
+    """Return the logged release; what the catalogue does not know (a development build) is told."""
+    try:
+        return Catalog().engine(release)
+    except InputError as error:
+        warn(f"{error}; the newest is taken, or give --engine-version")
+        return Catalog().engine(None)
 
 
 def _merged(logged: ServerConfig, given: ServerConfig) -> ServerConfig:
@@ -94,6 +104,16 @@ def print_log_answer(answer: LogAnswer, output: Output) -> None:
         f" {sizing.engine.version}: predicted beside logged"
     )
     screen.print(table)
+    screen.print(f"predicted: {_said(sizing.verdict)}")
+    if answer.failure is not None:
+        screen.print("logged:    it failed: ", end="")
+        screen.print(answer.failure, markup=False, highlight=False)
+
+
+def _said(verdict: Fits | TooBig) -> str:
+    if isinstance(verdict, Fits):
+        return "it starts"
+    return f"it fails at {verdict.phase.value}: {verdict.reason}"
 
 
 def _row(term: LoggedTerm) -> tuple[str, ...]:

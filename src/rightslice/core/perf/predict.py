@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 from rightslice.core.catalog.estimate import Estimate, check_confidence
 from rightslice.core.catalog.traffic import ClosedLoop, OpenLoop, Slo, Traffic
@@ -38,8 +37,9 @@ from rightslice.core.perf.result import (
     Prediction,
     StepTerm,
 )
-from rightslice.core.perf.roofline import PREFILL_TERM, Step, bound_of, step_of, terms_of
+from rightslice.core.perf.roofline import Step, step_of
 from rightslice.core.perf.shapes import requests_of
+from rightslice.core.perf.terms import bound_of, terms_of
 from rightslice.core.sizing.result import Sizing
 
 
@@ -56,7 +56,14 @@ def predict(sizing: Sizing, traffic: Traffic, *, constants: PerfConstants) -> Pr
     state = _state(step, traffic, places.sequences)
     doubt = _doubt(step, state, traffic, places.sequences, doubt_on(sizing.device, constants))
     served = state.running > 0
-    terms = _terms(step, state) if served else ()
+    terms: tuple[StepTerm, ...] = ()
+    if served:
+        terms = terms_of(
+            step,
+            max(state.running, 1.0),
+            prefill_per_token=state.prefill_per_token,
+            tpot_seconds=state.tpot.mean,
+        )
     requests = requests_of(traffic)
     whole = Spread.never()
     if served:
@@ -77,17 +84,6 @@ def predict(sizing: Sizing, traffic: Traffic, *, constants: PerfConstants) -> Pr
         utilization=state.utilization,
         bound=bound_of(terms) if served else Bound.MEMORY_BANDWIDTH,
         terms=terms,
-    )
-
-
-def _terms(step: Step, state: Operation) -> tuple[StepTerm, ...]:
-    """Return the parts of the mean TPOT; what a varying batch adds falls on all but the prompts."""
-    terms = terms_of(step, max(state.running, 1.0), state.prefill_per_token)
-    own = sum(term.seconds for term in terms) - state.prefill_per_token
-    factor = (state.tpot.mean - state.prefill_per_token) / own
-    return tuple(
-        term if term.name == PREFILL_TERM else replace(term, seconds=term.seconds * factor)
-        for term in terms
     )
 
 

@@ -52,10 +52,13 @@ def _given(sizing: Sizing) -> list[str]:
         "quantization": server.quantization,
         "kv-cache-dtype": server.kv_cache_dtype,
         "block-size": server.block_size,
+        "max-loras": server.max_loras or None,
+        "max-lora-rank": server.max_lora_rank if server.max_loras else None,
     }
     switches = {
         "enable-expert-parallel": server.expert_parallel,
         "enforce-eager": server.enforce_eager,
+        "enable-lora": server.max_loras > 0,
         "enable-prefix-caching": server.enable_prefix_caching is True,
         # V0 has no --no- form, and no prefix caching unless asked for.
         "no-enable-prefix-caching": (

@@ -34,6 +34,8 @@ def test_every_size_is_said(assign: Assign) -> None:
         ({"flags": {"kv_cache_dtype": "fp8"}}, "--kv-cache-dtype=fp8"),
         ({"flags": {"block_size": 32}}, "--block-size=32"),
         ({"flags": {"enforce_eager": True}}, "--enforce-eager"),
+        ({"flags": {"max_loras": 2}}, "--enable-lora"),
+        ({"flags": {"max_loras": 2, "max_lora_rank": 32}}, "--max-lora-rank=32"),
         ({"flags": {"expert_parallel": True}}, "--enable-expert-parallel"),
         ({"flags": {"kv_cache_memory_bytes": 7}}, "--kv-cache-memory-bytes=7"),
         ({"flags": {"enable_prefix_caching": False}}, "--no-enable-prefix-caching"),

@@ -34,7 +34,7 @@ def serve_command(sizing: Sizing) -> str:
     for name in ("tensor_parallel", "pipeline_parallel"):
         if getattr(server, name) > 1:
             words += [f"--{name.replace('_', '-')}-size", str(getattr(server, name))]
-    words += _given(server)
+    words += [*_given(server), *_lora(server)]
     line = shlex.join(words)
     if isinstance(share, MigSlice):
         return f"CUDA_VISIBLE_DEVICES=MIG-<uuid of a {share.profile}> {line}"
@@ -53,6 +53,13 @@ def _given(server: ServerConfig) -> list[str]:
         else:
             words += [f"--{flag}"] if value is True else [f"--{flag}", str(value)]
     return words
+
+
+def _lora(server: ServerConfig) -> list[str]:
+    if not server.max_loras:
+        return []
+    slots, rank = str(server.max_loras), str(server.max_lora_rank)
+    return ["--enable-lora", "--max-loras", slots, "--max-lora-rank", rank]
 
 
 def bench_command(sizing: Sizing, point: Observation, seed: int) -> str:

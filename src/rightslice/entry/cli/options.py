@@ -138,6 +138,13 @@ PipelineParallelOption = Annotated[
 ]
 EnforceEagerOption = Annotated[bool, _flag("--enforce-eager", "No CUDA graphs.")]
 BlockSizeOption = Annotated[int | None, _flag("--block-size", "Tokens a KV block.")]
+EnableLoraOption = Annotated[bool, _flag("--enable-lora", "Serve LoRA adapters.")]
+MaxLorasOption = Annotated[
+    int | None, _flag("--max-loras", "Adapters on the GPU at once; 1 if absent.", min=1)
+]
+MaxLoraRankOption = Annotated[
+    int | None, _flag("--max-lora-rank", "Largest rank of an adapter; 16 if absent.", min=1)
+]
 
 _FLAGS: Final[dict[str, tuple[Any, Any]]] = {
     "max_model_len": (MaxModelLenOption, None),
@@ -154,6 +161,12 @@ _FLAGS: Final[dict[str, tuple[Any, Any]]] = {
     "block_size": (BlockSizeOption, None),
 }
 """Field of `ServerConfig`: its option and its default."""
+_LORA: Final[dict[str, tuple[Any, Any]]] = {
+    "enable_lora": (EnableLoraOption, False),
+    "max_loras": (MaxLorasOption, None),
+    "max_lora_rank": (MaxLoraRankOption, None),
+}
+"""Three flags that say two fields: slots, 0 without LoRA, and their rank."""
 
 
 def accepts_server_flags(command: Callable[..., int]) -> Callable[..., int]:
@@ -167,18 +180,35 @@ def accepts_server_flags(command: Callable[..., int]) -> Callable[..., int]:
         inspect.Parameter(
             name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
         )
-        for name, (annotation, default) in _FLAGS.items()
+        for name, (annotation, default) in {**_FLAGS, **_LORA}.items()
     ]
     own = [parameter for name, parameter in signature.parameters.items() if name != "server"]
 
     @functools.wraps(command)
     def run(**options: Any) -> int:  # noqa: ANN401 - whatever the command takes
-        server = ServerConfig(**{name: options.pop(name) for name in _FLAGS})
+        lora = _lora_fields(**{name: options.pop(name) for name in _LORA})
+        server = ServerConfig(**{name: options.pop(name) for name in _FLAGS}, **lora)
         return command(**options, server=server)
 
     ordered = sorted([*own, *flags], key=lambda parameter: parameter.kind)
     vars(run)["__signature__"] = signature.replace(parameters=ordered)
     return run
+
+
+def _lora_fields(
+    *, enable_lora: bool, max_loras: int | None, max_lora_rank: int | None
+) -> dict[str, Any]:
+    """Return the LoRA fields; vLLM's own defaults hold for what is not given.
+
+    Raises:
+        InputError: when slots or a rank are given and LoRA is off, which vLLM would pass over.
+    """
+    if not enable_lora:
+        for name, given in (("--max-loras", max_loras), ("--max-lora-rank", max_lora_rank)):
+            if given is not None:
+                raise InputError(f"{name} {given} needs --enable-lora")
+        return {}
+    return {"max_loras": max_loras or 1, "max_lora_rank": max_lora_rank or 16}
 
 
 InputOption = Annotated[

@@ -49,6 +49,23 @@ def test_without_flags_vllm_decides() -> None:
     assert seen.pop() == ("opt-1.3b", ServerConfig())
 
 
+def test_lora_flags_say_slots_and_rank() -> None:
+    """``--enable-lora`` alone is one adapter of rank 16, as in vLLM."""
+    flags = ["opt-1.3b", "--enable-lora"]
+    assert CliRunner().invoke(app, flags).exit_code == 0
+    assert seen.pop()[1] == ServerConfig(max_loras=1, max_lora_rank=16)
+    more = [*flags, "--max-loras", "4", "--max-lora-rank", "64"]
+    assert CliRunner().invoke(app, more).exit_code == 0
+    assert seen.pop()[1] == ServerConfig(max_loras=4, max_lora_rank=64)
+
+
+def test_lora_slots_need_lora() -> None:
+    """Slots without ``--enable-lora`` are a slip, said at once."""
+    result = CliRunner().invoke(app, ["opt-1.3b", "--max-loras", "4"])
+    assert isinstance(result.exception, InputError)
+    assert "--max-loras 4 needs --enable-lora" in str(result.exception)
+
+
 def test_a_bare_number_of_bytes_is_bytes() -> None:
     """As in vLLM itself, bytes need no unit; a unit may be written."""
     assert parse_flag_bytes("1073741824") == parse_flag_bytes("1GiB")

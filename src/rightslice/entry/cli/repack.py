@@ -7,20 +7,52 @@ from typing import Annotated
 
 import typer
 
+from rightslice.core.packing.backends import Backend
+from rightslice.core.packing.carry_out import carry_out, resumed
 from rightslice.core.packing.live import LiveState, table_of
 from rightslice.core.packing.repack import NoRepack, RepackLimits, RepackPlan, make_room, repack
-from rightslice.core.packing.steps import Step, StepKind, apply_steps
+from rightslice.core.packing.step_costs import StepRates
+from rightslice.core.packing.steps import apply_steps
 from rightslice.edge.catalog_files import Catalog
-from rightslice.edge.state_file import read_state
+from rightslice.edge.live.read import read_live
+from rightslice.edge.text_files import check_target, write_text
 from rightslice.entry.cli.console import Exit, Output, OutputOption, print_json
 from rightslice.entry.cli.layouts import draw_card, draw_ruler, slot_width
+from rightslice.entry.cli.repack_text import cost_text, steps_text
 from rightslice.entry.cli.slices import parse_slices
 
 _MOST_DRAWN = 24
 """Longest picture, in cards."""
 
 StateArgument = Annotated[
-    Path, typer.Argument(metavar="STATE", help="YAML file: cards, slices, pods.")
+    Path,
+    typer.Argument(
+        metavar="STATE",
+        help="A state file, a cluster's objects (JSON), a node's nvidia-smi text, or a folder.",
+    ),
+]
+GpuOption = Annotated[
+    str | None, typer.Option("--gpu", metavar="GPU", help="The kind of card, where there are more.")
+]
+NowOption = Annotated[
+    Path | None,
+    typer.Option("--now", metavar="STATE", help="Where the cards stand now: the steps left."),
+]
+BackendOption = Annotated[
+    Backend | None, typer.Option("--backend", help="Who makes the slices: which steps it can take.")
+]
+PriceOption = Annotated[
+    float | None, typer.Option("--gpu-hour", min=0, metavar="USD", help="What a GPU costs an hour.")
+]
+StartOption = Annotated[
+    float,
+    typer.Option(
+        "--start", min=0, metavar="SECONDS", help="Until a replica serves, where nothing tells."
+    ),
+]
+ReportOption = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="FILE.html", help="Write before, moves and after as a page."),
 ]
 BudgetOption = Annotated[
     float | None, typer.Option("--moves-budget", min=0, metavar="N", help="Weighted moves in all.")
@@ -42,25 +74,40 @@ def register(app: typer.Typer) -> None:
     app.command("repack")(repack_command)
 
 
-def repack_command(
+def repack_command(  # noqa: PLR0913 - one parameter an option
     state: StateArgument,
     *,
     moves_budget: BudgetOption = None,
     moves_per_gpu: DialOption = None,
     room: RoomOption = [],  # noqa: B006 - typer reads the default and never changes it
+    gpu: GpuOption = None,
+    now: NowOption = None,
+    backend: BackendOption = None,
+    gpu_hour: PriceOption = None,
+    start: StartOption = StepRates.start_seconds,
+    report: ReportOption = None,
     output: OutputOption = Output.TABLE,
 ) -> int:
     """Fewer GPUs for the slices that run, with the fewest moves: steps in order, proven.
 
     Example: rightslice repack state.yaml --moves-per-gpu 3
     """
-    live = read_state(state, Catalog())
+    live = read_live(state, Catalog(), gpu=gpu)
+    rates = StepRates(start_seconds=start, card_usd_per_hour=gpu_hour)
     limits = RepackLimits(moves_budget=moves_budget, moves_per_card=moves_per_gpu)
     answer = make_room(live, parse_slices(room), limits) if room else repack(live, limits)
+    drawn = live
+    if isinstance(answer, RepackPlan):
+        if now is not None:
+            drawn = read_live(now, Catalog(), gpu=gpu)
+            answer = resumed(live, answer, drawn)
+        answer = carry_out(drawn, answer, rates, backend)
+        if report is not None:
+            _write_report(report, drawn, answer)
     if output is Output.JSON:
         print_json(answer)
     else:
-        for line in describe(live, answer):
+        for line in describe(drawn, answer):
             typer.echo(line)
     return Exit.DONE if isinstance(answer, RepackPlan) else Exit.NO
 
@@ -69,18 +116,19 @@ def describe(state: LiveState, answer: RepackPlan | NoRepack) -> list[str]:
     """Return the answer as lines of text."""
     if isinstance(answer, NoRepack):
         return [f"No repack: {answer.reason}.", _fewest(answer)]
-    after = apply_steps(table_of(state), state, answer.steps)
     head = (
         f"{answer.cards_before} GPUs become {answer.cards_after} with {len(answer.moves)}"
         f" {'move' if len(answer.moves) == 1 else 'moves'}"
         f" of weight {answer.weight:g}"
     )
-    lines = [head, "", *_picture("before", state), *_picture("after", after)]
-    lines += [f"{number:4}. {_step(step)}" for number, step in enumerate(answer.steps, 1)]
+    lines = [head, "", *_picture("before", state)]
+    if answer.steps:
+        lines += _picture("after", apply_steps(table_of(state), state, answer.steps))
+    lines += steps_text(state, answer)
     for card, places in answer.room.items():
         spots = ", ".join(f"{place.profile} at slot {place.start}" for place in places)
         lines.append(f"Room on {card}: {spots}")
-    return [*lines, "", *_proof(answer)]
+    return [*lines, "", *_proof(answer), *cost_text(answer)]
 
 
 def _proof(plan: RepackPlan) -> list[str]:
@@ -89,7 +137,9 @@ def _proof(plan: RepackPlan) -> list[str]:
         if plan.is_proven
         else f"Not proven: moves of weight {plan.weight_bound:g} at least are needed."
     )
-    said = [proof, _fewest(plan), "Every state between two steps can exist; stop after any."]
+    said = [proof, _fewest(plan)]
+    if plan.steps:
+        said.append("Every state between two steps can exist; stop after any.")
     if plan.stops:
         said.append(f"{plan.stops} pods are down for a moment, as their floors allow.")
     if plan.detours:
@@ -121,13 +171,8 @@ def _picture(title: str, state: LiveState) -> list[str]:
     return [*lines, ""]
 
 
-def _step(step: Step) -> str:
-    place = f"{step.placement.profile} at slot {step.placement.start} of {step.card}"
-    pod = "" if step.pod is None else step.pod.name
-    if step.action is StepKind.MOVE:
-        assert step.from_placement is not None
-        return f"move    {pod} from {step.from_card} slot {step.from_placement.start} to {place}"
-    if step.action in (StepKind.STOP, StepKind.START):
-        where = "out of" if step.action is StepKind.STOP else "in"
-        return f"{step.action.value:7} {pod} {where} {place}"
-    return f"{step.action.value:7} {place}"
+def _write_report(path: Path, state: LiveState, plan: RepackPlan) -> None:
+    from rightslice.entry.report.repack import render_repack  # noqa: PLC0415 - only for a report
+
+    check_target(path)
+    write_text(path, render_repack(state, plan))

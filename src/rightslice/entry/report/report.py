@@ -32,7 +32,7 @@ def render_report(plan: Plan, *, curves: Mapping[str, Curve], generated: str) ->
     look = Look(plan=plan, curves=curves, generated=generated)
     body = element(
         "body",
-        _patterns(),
+        patterns(),
         element(
             "main",
             headline(look),
@@ -64,7 +64,7 @@ def _head(plan: Plan) -> Html:
     )
 
 
-def _patterns() -> Html:
+def patterns() -> Html:
     """Return the hatching that every drawing refers to."""
     hatch = element(
         "pattern",

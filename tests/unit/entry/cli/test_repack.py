@@ -73,3 +73,61 @@ def test_room_is_made_for_a_large_slice(run: Run) -> None:
     code, text = run(TWO_CARDS, "--room", "7g.40gb=1")
     assert code == 0
     assert "7g.40gb at slot 0" in text
+
+
+def test_steps_are_priced_and_written_for_a_node(run: Run) -> None:
+    """With a price the answer says what the steps cost and when they have paid for themselves."""
+    code, text = run(TWO_CARDS, "--gpu-hour", "4", "--start", "60", "--backend", "nvidia-smi")
+    assert code == 0
+    assert "        nvidia-smi mig -i g" in text
+    assert "paid back after" in text
+
+
+def test_a_back_end_that_cannot_take_the_steps_says_why(run: Run) -> None:
+    """A label would reset a node in use: the numbers stay, the steps do not."""
+    _, text = run(TWO_CARDS, "--backend", "device-plugin")
+    assert "No steps on device-plugin: cutting node" in text
+    assert "   1. " not in text
+
+
+def test_what_is_left_is_told_from_where_the_cards_stand(run: Run, tmp_path: Path) -> None:
+    """A plan that was cut off after its first step has two left."""
+    now = tmp_path / "now.yaml"
+    now.write_text(TWO_CARDS.replace("pod: b}]", "pod: b}, {profile: 2g.10gb, start: 0}]"))
+    _, text = run(TWO_CARDS, "--now", str(now))
+    assert "   1. move    a from g0 slot 0 to 2g.10gb at slot 0 of g1" in text
+    assert "   2. destroy 2g.10gb at slot 0 of g0" in text
+
+
+def test_a_report_shows_the_moves(run: Run, tmp_path: Path) -> None:
+    """The page is written whole."""
+    report = tmp_path / "repack.html"
+    run(TWO_CARDS, "--report", str(report))
+    assert 'class="move"' in report.read_text()
+
+
+def test_counts_are_advised_on_without_steps(run: Run) -> None:
+    """Where the layout is inferred, nothing rests on the guess but advice."""
+    nodes = [
+        {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {"name": name, "labels": {
+                "nvidia.com/gpu.product": "NVIDIA-A100-SXM4-40GB", "nvidia.com/gpu.count": "1"}},
+            "status": {"allocatable": {"nvidia.com/mig-3g.20gb": "2"}},
+        }
+        for name in ("n0", "n1")
+    ]  # fmt: skip
+    pods = [
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": f"p-{node}", "namespace": "s"},
+            "spec": {"nodeName": node, "containers": [
+                {"name": "c", "resources": {"limits": {"nvidia.com/mig-3g.20gb": "1"}}}]},
+        }
+        for node in ("n0", "n1")
+    ]  # fmt: skip
+    _, text = run(json.dumps({"kind": "List", "apiVersion": "v1", "items": [*nodes, *pods]}))
+    assert "2 GPUs become 1 with 1 move" in text
+    assert "inferred from counts; steps would rest on a guess" in text

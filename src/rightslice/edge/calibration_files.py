@@ -9,13 +9,14 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Final
 
+from rightslice.core.perf.anchors import Anchors, Place
 from rightslice.core.perf.calibration import Calibration, MeasuredPoint
 from rightslice.core.perf.result import PerfConstants
 from rightslice.edge.text_files import write_text
 from rightslice.errors import FieldError, InputError
 
 _KIND: Final = "Calibration"
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 
 def write_calibration(path: Path, calibration: Calibration) -> None:
@@ -68,7 +69,7 @@ def read_calibration(path: Path) -> Calibration:
 def _calibration(found: Mapping[str, Any]) -> Calibration:
     constants = {**found["constants"]}
     constants["fitted_gpus"] = tuple(constants["fitted_gpus"])
-    constants["covariance"] = tuple(tuple(map(_finite, row)) for row in constants["covariance"])
+    constants["anchors"] = _anchors(constants["anchors"])
     for field in fields(PerfConstants):
         if field.type == "float":
             constants[field.name] = _finite(constants[field.name])
@@ -81,6 +82,23 @@ def _calibration(found: Mapping[str, Any]) -> Calibration:
         points=tuple(MeasuredPoint(**point) for point in found["points"]),
         constants=PerfConstants(**constants),
     )
+
+
+def _anchors(found: Mapping[str, Any] | None) -> Anchors | None:
+    if found is None:
+        return None
+    return Anchors(
+        places=tuple(Place(*map(_finite, place)) for place in found["places"]),
+        slopes=_rows(found["slopes"]),
+        pulls=tuple(map(_finite, found["pulls"])),
+        inverse=_rows(found["inverse"]),
+        spread=_rows(found["spread"]),
+        scale=_finite(found["scale"]),
+    )
+
+
+def _rows(found: Any) -> tuple[tuple[float, ...], ...]:  # noqa: ANN401 - parsed JSON
+    return tuple(tuple(map(_finite, row)) for row in found)
 
 
 def _finite(value: object) -> float:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rightslice.core.perf.anchors import Anchors, Place
 from rightslice.core.perf.calibration import Calibration, MeasuredPoint
 from rightslice.edge.calibration_files import read_calibrations, write_calibration
 from rightslice.edge.perf_constants import load_constants
@@ -22,6 +23,14 @@ POINT = MeasuredPoint(
     ttft_seconds=None,
     residual=0.01,
 )
+ANCHORS = Anchors(
+    places=(Place(0.0, 7.0, 5.0, 0.0, 0.7),),
+    slopes=((0.1,) * 7,),
+    pulls=(0.5,),
+    inverse=((2.0,),),
+    spread=((0.1,) * 7,) * 7,
+    scale=1.0,
+)
 CALIBRATION = Calibration(
     model="meta-llama/Llama-3.1-8B-Instruct",
     gpu="H100-SXM-80GB",
@@ -29,7 +38,7 @@ CALIBRATION = Calibration(
     era="2026",
     date="2026-11-22",
     points=(POINT,),
-    constants=replace(load_constants()["2026"], covariance=((0.1,) * 7,) * 7),
+    constants=replace(load_constants()["2026"], anchors=ANCHORS),
 )
 
 
@@ -43,7 +52,7 @@ def test_a_calibration_survives_its_file(tmp_path: Path) -> None:
     ("old", "new", "complaint"),
     [
         ('"kind": "Calibration"', '"kind": "Plan"', "is no calibration"),
-        ('"version": 1', '"version": 2', "has version 2, this release reads 1"),
+        ('"version": 2', '"version": 1', "has version 1, this release reads 2"),
         ('"gpu"', '"board"', "not a calibration: 'gpu'"),
         ('"weight_ratio": 1', '"weight_ratio": NaN, "x": 1', "nan is not a finite number"),
         ("}\n", "", "cannot be read as JSON"),

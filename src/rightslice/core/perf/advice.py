@@ -23,11 +23,13 @@ from typing import Final
 
 import numpy as np
 
-from rightslice.core.perf.calibrate import POINT_NOISE, calibrate, log_slopes, spread_of
+from rightslice.core.perf.anchors import POINT_NOISE
+from rightslice.core.perf.calibrate import Reading, calibrate, covariance, log_slopes
 from rightslice.core.perf.fitting import NAMES, Array, features_of
 from rightslice.core.perf.observation import (
     Observation,
     doubt_as_measured,
+    place_of,
     tpot_as_measured,
     ttft_as_measured,
 )
@@ -89,8 +91,8 @@ def advise(
 
     Constants that are calibrated already start from what they know.
     """
-    wanted = _tpot_slopes(targets, constants)
-    return _greedy(_tpot_slopes(candidates, constants), wanted, spread_of(constants), count)
+    wanted = _reading(targets, constants)
+    return _greedy(_reading(candidates, constants), wanted, constants, count)
 
 
 def advise_for(
@@ -111,8 +113,12 @@ def advise_for(
     """
     now = calibrate(known, prior).constants if known else prior
     weights = weights_of(stakes, now)
-    wanted = np.array([_stake_slopes(stake, now) for stake in stakes]) * np.sqrt(weights)[:, None]
-    chosen = _greedy(_tpot_slopes(offered, now), wanted, spread_of(now), count)
+    wanted = Reading(
+        slopes=np.array([_stake_slopes(stake, now) for stake in stakes]),
+        places=tuple(place_of(stake.point) for stake in stakes),
+    )
+    elasticity = np.array([stake.elasticity for stake in stakes])
+    chosen = _greedy(_reading(offered, now), wanted, now, count, weights / elasticity**2)
     expected = [_expected(offered[index], now) for index in chosen]
     then = calibrate([*known, *expected], prior).constants
     return Advice(
@@ -172,28 +178,42 @@ def _tpot_slopes(points: Sequence[Observation], constants: PerfConstants) -> Arr
 
 
 def _stake_slopes(stake: Stake, constants: PerfConstants) -> Array:
-    """Return how what is decided follows each log constant."""
+    """Return how the latency follows each log constant."""
     if not stake.is_first_token:
-        own: Array = _tpot_slopes([stake.point], constants)[0] / stake.elasticity
+        own: Array = _tpot_slopes([stake.point], constants)[0]
         return own
     now = ttft_as_measured(stake.point, constants)
     slopes: Array = np.zeros(len(NAMES))
     for index, name in enumerate(NAMES):
         up = replace(constants, **{name: getattr(constants, name) * (1 + _STEP)})
         slopes[index] = math.log(ttft_as_measured(stake.point, up) / now) / _STEP
-    wanted: Array = slopes / stake.elasticity
-    return wanted
+    return slopes
 
 
-def _greedy(offered: Array, wanted: Array, spread: Array, count: int) -> tuple[int, ...]:
-    """Return indices of *offered*, one row a point, by how much they shrink those *wanted*."""
+def _reading(points: Sequence[Observation], constants: PerfConstants) -> Reading:
+    return Reading(
+        slopes=_tpot_slopes(points, constants), places=tuple(place_of(point) for point in points)
+    )
+
+
+def _greedy(
+    offered: Reading,
+    wanted: Reading,
+    constants: PerfConstants,
+    count: int,
+    weights: Array | None = None,
+) -> tuple[int, ...]:
+    """Return which of *offered* shrink the weighted variance of those *wanted* most, in order."""
+    own = covariance(offered, offered, constants.anchors)
+    shared = covariance(wanted, offered, constants.anchors)
+    importance = np.ones(len(shared)) if weights is None else weights
     chosen: list[int] = []
-    for _ in range(min(count, len(offered))):
-        moved = offered @ spread
-        noise = np.einsum("ij,ij->i", moved, offered) + POINT_NOISE**2
-        gains = np.square(wanted @ moved.T).mean(axis=0) / noise
+    for _ in range(min(count, len(own))):
+        noise = np.diag(own) + POINT_NOISE**2
+        gains = importance @ np.square(shared) / noise
         gains[chosen] = -1.0
         best = int(np.argmax(gains))
         chosen.append(best)
-        spread = spread - np.outer(moved[best], moved[best]) / noise[best]
+        shared = shared - np.outer(shared[:, best], own[best]) / noise[best]
+        own = own - np.outer(own[:, best], own[best]) / noise[best]
     return tuple(chosen)

@@ -54,6 +54,8 @@ def stacked(rows: Sequence[Record]) -> Record:
 
 def _stack(values: list[Any]) -> object:
     first = values[0]
+    if first is None:
+        return None
     if isinstance(first, tuple):
         columns = [_stack(list(each)) for each in zip(*values, strict=True)]
         return _like(first, columns)
@@ -94,6 +96,8 @@ def joined(parts: Sequence[Record]) -> Record:
 
 def _join(parts: list[Any]) -> object:
     first = parts[0]
+    if first is None:
+        return None
     if isinstance(first, tuple):
         columns = [_join(list(each)) for each in zip(*parts, strict=True)]
         return _like(first, columns)

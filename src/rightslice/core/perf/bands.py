@@ -9,7 +9,6 @@ causes add as squares.
 from __future__ import annotations
 
 import math
-from operator import mul
 from typing import Final, NamedTuple
 
 from rightslice.core.catalog.device import Device
@@ -31,18 +30,17 @@ class Doubt(NamedTuple):
     ttft: float
     host: float
     """Of the host's part of TPOT that grows with the batch."""
-    covariance: tuple[tuple[float, ...], ...] = ()
-    """Of log constants, where a calibration knows it."""
 
     def at(self, step: Step, running: float, prompts: float, steps: float = 1.0) -> Doubt:
         """Return the doubt about a token that takes *steps* of *running*, and *prompts* seconds."""
         hypot, where = step.arithmetic.hypot, step.arithmetic.where
+        misfit, step = step.misfit, step.settled(running)
         whole = steps * step.seconds(running) + prompts
         further = self.host * steps * step.host_per_sequence * running / step.stages / whole
-        if self.covariance:
-            shares = _shares(step, running, prompts, steps)
-            spread = step.arithmetic.larger(_quadratic(self.covariance, shares), 0.0)
-            further = hypot(further, step.arithmetic.sqrt(spread) / whole)
+        if misfit is not None:
+            slopes = tuple(part / whole for part in _shares(step, running, prompts, steps))
+            spread = misfit.variance(running, slopes, step.arithmetic)
+            further = hypot(further, step.arithmetic.sqrt(spread))
         served = running > 0
         return self._replace(
             tpot=where(served, hypot(self.tpot, further), self.tpot),
@@ -86,12 +84,6 @@ def _shares(step: Step, running: float, prompts: float, steps: float) -> tuple[f
     )
 
 
-def _quadratic(matrix: tuple[tuple[float, ...], ...], vector: tuple[float, ...]) -> float:
-    rows: list[float] = [sum(map(mul, row, vector)) for row in matrix]
-    whole: float = sum(map(mul, vector, rows))
-    return whole
-
-
 def doubt_on(device: Device, constants: PerfConstants) -> Doubt:
     """Return how far predictions on *device* are likely to be off."""
     further = 0.0
@@ -108,7 +100,6 @@ def doubt_on(device: Device, constants: PerfConstants) -> Doubt:
         math.hypot(constants.log_sd_tpot, further),
         math.hypot(constants.log_sd_ttft, further),
         constants.log_sd_host,
-        constants.covariance,
     )
 
 

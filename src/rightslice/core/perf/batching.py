@@ -44,6 +44,7 @@ def busy_loop(step: Step, requests: Requests, clients: float, capacity: float) -
     """Return the steady state of *clients*, at least one, of servers that run at least one."""
     arithmetic = step.arithmetic
     running = arithmetic.smaller(clients, capacity)
+    step = step.settled(running)
     output = requests.output_tokens
     step_seconds = step.seconds(running)
     interference = (running - 1) * step.prefill / output / step.stages

@@ -1,9 +1,11 @@
 """Calibration: a few measured points of one model on one board move the era's constants.
 
-MAP fit in log space. The constants of the era are the prior, each free within its usual spread
-between servers of one era, and one scale moves them all. The loss of a point is Cauchy over a
-noise of 4 %. The posterior's covariance (Laplace) gives the band of every later prediction: wide
-where no measured point says anything, narrow near those measured.
+The constants of the era are the prior, each free within its usual spread between servers of one
+era, and one scale moves them all. Beside them stands the model's own error, alike for alike loads
+(`anchors`). Gauss-Newton steps on the joint posterior of both, each with points reweighted as a
+Cauchy loss asks: a wild one hardly counts. The posterior gives the band of every later prediction:
+wide where no measured point says anything, narrow near those measured, wider everywhere when points
+lie far from what was expected, and by as much as servers of the era differ.
 
 Which points to measure next stands in `advice`.
 
@@ -17,9 +19,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from scipy.optimize import least_squares
 
 from rightslice.core.catalog.share import Exclusive
+from rightslice.core.perf.anchors import MISFIT_SD, POINT_NOISE, REACH, Anchors, Place
 from rightslice.core.perf.fitting import (
     NAMES,
     Array,
@@ -28,21 +30,25 @@ from rightslice.core.perf.fitting import (
     tpot,
     ttft_error,
 )
-from rightslice.core.perf.observation import Observation
+from rightslice.core.perf.observation import Observation, place_of
 from rightslice.core.perf.result import PerfConstants
 
-_SERVER_SD: Final = (0.2, 1.0, 0.08, 0.2, 0.2, 0.5, 0.7)
+SERVER_SD: Final = (0.09, 0.23, 0.047, 0.53, 0.27, 0.27, 0.76)
 """How far a server's constants lie from its era's, in logs and the order of `NAMES`."""
-_SCALE_SD: Final = 0.1
-POINT_NOISE: Final = 0.04
-"""Run-to-run spread of a measured point, and what no constant explains."""
-_LEFT: Final = 0.7
-"""Part of the era's spread that remains however many points are measured. Fitted, as all figures
-here, on rows that were neither in the era's fit nor measured: benchmarks/perf_accuracy.py."""
+_SCALE_SD: Final = 0.048
+"""The same of one factor on all of them."""
+"""All spreads by maximum likelihood over series of public rows (benchmarks/fit_calibration.py)."""
+_DEGREES: Final = 5.0
+"""Degrees of freedom of Student's t: how soon points far off widen every band."""
+_USUAL_SD: Final = 0.11
+"""Spread of an era's rows at which bands are as the series' likelihood says. Eras whose servers
+differ more have wider ones, up to `_WIDER`."""
+_NARROWER: Final = 0.6
+_WIDER: Final = 2.0
+_ROUNDS: Final = 8
 _TTFT_NOISE: Final = 0.35
 _TTFT_SD: Final = 0.4
-_MIXING: Final = np.hstack([np.diag(_SERVER_SD), np.full((len(NAMES), 1), _SCALE_SD)])
-"""Offsets of unit normal prior, one a constant and one for all, to log constants."""
+_SPREAD: Final = np.diag(np.square(SERVER_SD)) + _SCALE_SD**2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +56,7 @@ class Calibrated:
     """The constants of one server, and how far they are from each measured point."""
 
     constants: PerfConstants
-    """With the posterior's covariance and what remains of the era's spread."""
+    """With the points as anchors of later predictions."""
     residuals: tuple[float, ...]
     """log(predicted / measured) TPOT of each point, in their order."""
 
@@ -60,7 +66,7 @@ def calibrate(points: Sequence[Observation], prior: PerfConstants) -> Calibrated
     decoded = [point for point in points if point.tpot_seconds is not None]
     if not decoded:
         return Calibrated(constants=_with_ttft(points, prior), residuals=())
-    moved, residuals = _moved(features_of(decoded, prior), prior)
+    moved, residuals = _moved(decoded, prior)
     measured_on_slices = any(not isinstance(point.device.share, Exclusive) for point in points)
     constants = replace(
         _with_ttft(points, moved),
@@ -70,40 +76,92 @@ def calibrate(points: Sequence[Observation], prior: PerfConstants) -> Calibrated
     return Calibrated(constants=constants, residuals=residuals)
 
 
-def _moved(features: Features, prior: PerfConstants) -> tuple[PerfConstants, tuple[float, ...]]:
+def _moved(
+    points: Sequence[Observation], prior: PerfConstants
+) -> tuple[PerfConstants, tuple[float, ...]]:
+    """Gauss-Newton on the joint posterior of constants and misfit, points reweighted (Cauchy)."""
+    features = features_of(points, prior)
     centre = np.log([getattr(prior, name) for name in NAMES])
     measured = np.log(features.measured)
-
-    def misfit(offsets: Array) -> Array:
-        constants: Array = np.exp(centre + _MIXING @ offsets)
-        gap: Array = np.log(tpot(features, constants)) - measured
-        return gap
-
-    def residuals(offsets: Array) -> Array:
-        scaled = misfit(offsets) / POINT_NOISE
-        robust = np.sign(scaled) * np.sqrt(np.log1p(scaled * scaled))
-        both: Array = np.concatenate([robust, offsets])
-        return both
-
-    found: Array = least_squares(residuals, np.zeros(_MIXING.shape[1]), bounds=(-4, 4)).x
-    constants: Array = np.exp(centre + _MIXING @ found)
-    gap = misfit(found)
-    weights = 1 / (1 + (gap / POINT_NOISE) ** 2)
-    covariance = _covariance(log_slopes(features, constants), weights)
-    values = {name: float(value) for name, value in zip(NAMES, constants, strict=True)}
-    moved = replace(
-        prior,
-        **values,  # type: ignore[arg-type]  # NAMES are fields of numbers
-        log_sd_tpot=_LEFT * prior.log_sd_tpot,
-        covariance=tuple(map(tuple, covariance.tolist())),
+    places = [place_of(point) for point in points]
+    alike = misfits(places, places)
+    moved: Array = np.zeros(len(NAMES))
+    weights: Array = np.ones(len(points))
+    for _ in range(_ROUNDS):
+        values: Array = np.exp(centre + moved)
+        slopes = log_slopes(features, values)
+        surprise = measured - np.log(tpot(features, values)) + slopes @ moved
+        explained = slopes @ _SPREAD @ slopes.T + alike
+        inverse = _inverse(explained + np.diag(POINT_NOISE**2 / weights))
+        pulls = inverse @ surprise
+        moved = _SPREAD @ slopes.T @ pulls
+        left = (surprise - explained @ pulls) / POINT_NOISE
+        weights = 1 / (1 + np.square(left) / 4)
+    values = np.exp(centre + moved)
+    expected = _DEGREES * min(max(prior.log_sd_tpot / _USUAL_SD, _NARROWER), _WIDER)
+    scale = (expected + surprise @ pulls) / (_DEGREES + len(points))
+    gap = np.log(tpot(features, values)) - measured + alike @ pulls
+    anchors = Anchors(
+        places=tuple(places),
+        slopes=_rows(slopes @ _SPREAD),
+        pulls=tuple(pulls.tolist()),
+        inverse=_rows(inverse),
+        spread=_rows(_SPREAD),
+        scale=float(scale),
     )
-    return moved, tuple(gap.tolist())
+    named = {name: float(value) for name, value in zip(NAMES, values, strict=True)}
+    constants = replace(
+        prior,
+        **named,  # type: ignore[arg-type]  # NAMES are fields of numbers
+        log_sd_tpot=0.0,
+        log_sd_host=0.0,
+        anchors=anchors,
+    )
+    return constants, tuple(gap.tolist())
 
 
-def spread_of(constants: PerfConstants) -> Array:
-    """Return the covariance of log constants: a calibration's, or that of servers of one era."""
-    known: Array = np.array(constants.covariance) if constants.covariance else _MIXING @ _MIXING.T
-    return known
+def _inverse(matrix: Array) -> Array:
+    found = np.linalg.inv(matrix)
+    whole: Array = found.astype(np.float64)
+    return whole
+
+
+def _rows(matrix: Array) -> tuple[tuple[float, ...], ...]:
+    return tuple(map(tuple, matrix.tolist()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """Latencies by how they follow the log constants, and where they lie."""
+
+    slopes: Array
+    """A row a latency."""
+    places: tuple[Place, ...]
+
+
+def covariance(some: Reading, others: Reading, known: Anchors | None) -> Array:
+    """Return the covariance of log latencies, given the points that are *known*."""
+    shared = _prior_covariance(some, others)
+    if known is None:
+        return shared
+    measured = np.array(known.slopes).T
+    left = some.slopes @ measured + misfits(some.places, known.places)
+    right = others.slopes @ measured + misfits(others.places, known.places)
+    remaining: Array = shared - left @ np.array(known.inverse) @ right.T
+    return remaining
+
+
+def _prior_covariance(some: Reading, others: Reading) -> Array:
+    shared: Array = some.slopes @ _SPREAD @ others.slopes.T + misfits(some.places, others.places)
+    return shared
+
+
+def misfits(some: Sequence[Place], others: Sequence[Place]) -> Array:
+    """Return the covariance of the model's own log error between places."""
+    one, two = np.array(some), np.array(others)
+    apart = np.abs(one[:, None] - two[None]) / np.array(REACH)
+    shared: Array = MISFIT_SD**2 * np.exp(-apart.sum(axis=-1))
+    return shared
 
 
 def log_slopes(features: Features, constants: Array) -> Array:
@@ -118,14 +176,6 @@ def log_slopes(features: Features, constants: Array) -> Array:
 
 
 _STEP: Final = 1e-4
-
-
-def _covariance(shares: Array, weights: Array) -> Array:
-    """Return the posterior covariance of log constants."""
-    jacobian = shares @ _MIXING / POINT_NOISE
-    precision = np.eye(_MIXING.shape[1]) + jacobian.T @ (weights[:, None] * jacobian)
-    spread: Array = _MIXING @ np.linalg.inv(precision) @ _MIXING.T
-    return spread
 
 
 def _with_ttft(points: Sequence[Observation], constants: PerfConstants) -> PerfConstants:

@@ -22,6 +22,7 @@ from typing import Final
 from rightslice.core.catalog.device import Device
 from rightslice.core.catalog.model import Model
 from rightslice.core.catalog.traffic import Traffic
+from rightslice.core.perf.anchors import Place
 from rightslice.core.perf.bands import Doubt, doubt_on
 from rightslice.core.perf.batching import closed_loop
 from rightslice.core.perf.rates import Schedule
@@ -120,7 +121,20 @@ def tpot_as_measured(point: Observation, constants: PerfConstants) -> float:
     """Return the predicted TPOT, defined as the benchmark defines it."""
     step = step_for(point, constants)
     steps, prompts = tpot_factors(point, step)
-    return steps * step.seconds(point.sequences) + prompts * step.prefill
+    now = step.settled(point.sequences)
+    return steps * now.seconds(point.sequences) + prompts * now.prefill
+
+
+def place_of(point: Observation) -> Place:
+    """Return where *point* lies among measured ones."""
+    narrowest = work_of(point.model, point.served).narrowest_bytes
+    return Place(
+        sequences=math.log(max(point.sequences, 1.0)),
+        input_tokens=math.log(point.traffic.input.mean),
+        output_tokens=math.log(point.traffic.output.mean),
+        tensor_parallel=math.log(point.served.tensor_parallel),
+        weight_bytes=math.log(narrowest),
+    )
 
 
 def host_share_of(point: Observation, constants: PerfConstants) -> float:
@@ -135,12 +149,13 @@ def doubt_as_measured(point: Observation, constants: PerfConstants) -> Doubt:
     step = step_for(point, constants)
     steps, prompts = tpot_factors(point, step)
     doubt = doubt_on(point.device, constants)
-    return doubt.at(step, point.sequences, prompts * step.prefill, steps)
+    prefill = step.settled(point.sequences).prefill
+    return doubt.at(step, point.sequences, prompts * prefill, steps)
 
 
 def ttft_as_measured(point: Observation, constants: PerfConstants) -> float:
     """Return the predicted mean time to first token, of one request or of a static batch."""
-    step = step_for(point, constants)
+    step = step_for(point, constants).settled(point.sequences)
     if point.is_static_ttft:
         together = batch_steps(point, step) * step.seconds(point.sequences)
         return (step.first_token + together + point.sequences * step.prefill) * step.ttft_ratio

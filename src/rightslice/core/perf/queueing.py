@@ -47,6 +47,7 @@ _MEMORY_OF_BATCH: Final = math.sqrt(2 / math.e)
 def open_loop(step: Step, traffic: Traffic, rate: float, capacity: int) -> Operation:
     """Return the steady state under *rate* requests a second; unserved when none exists."""
     requests = requests_of(traffic)
+    step = _at_rate(step, requests, rate, capacity)
     limit = stable_rate(step, requests, capacity) if capacity > 0 else 0.0
     if rate >= limit:
         return Operation.unserved(waiting=math.inf, utilization=rate / limit if limit else math.inf)
@@ -60,6 +61,7 @@ def open_loop(step: Step, traffic: Traffic, rate: float, capacity: int) -> Opera
 def mean_latencies(step: Step, traffic: Traffic, rate: float, capacity: int) -> tuple[float, float]:
     """Return mean TPOT and TTFT as `open_loop` does, without percentiles; infinite if unserved."""
     requests = requests_of(traffic)
+    step = _at_rate(step, requests, rate, capacity)
     limit = stable_rate(step, requests, capacity) if capacity > 0 else 0.0
     if rate >= limit:
         return math.inf, math.inf
@@ -79,6 +81,7 @@ def stable_rate(step: Step, requests: Requests, capacity: float) -> float:
     rate at which steps can take prompts.
     """
     arithmetic = step.arithmetic
+    step = step.settled(capacity)
     full = step.seconds(capacity)
     decode = arithmetic.larger(requests.output_tokens - 1, 0.0) * full
     prefill = step.prefill / step.stages
@@ -86,6 +89,16 @@ def stable_rate(step: Step, requests: Requests, capacity: float) -> float:
     square = linear * linear - 4 * prefill * step.prefill * capacity
     drain = 2 * capacity / (linear + arithmetic.sqrt(arithmetic.larger(square, 0.0)))
     return arithmetic.smaller(drain, 1 / (prefill + step.step_share(1) * step.seconds(1)))
+
+
+def _at_rate(step: Step, requests: Requests, rate: float, capacity: int) -> Step:
+    """Return the server as calibration corrects it at the mean batch under *rate*."""
+    if step.misfit is None or capacity < 1:
+        return step
+    full = step.settled(capacity)
+    if rate >= stable_rate(full, requests, capacity):
+        return full
+    return step.settled(_states(full, requests, rate, capacity).law.running)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,24 +174,21 @@ class _States:
 
 
 def _states(step: Step, requests: Requests, rate: float, capacity: int) -> _States:
-    tokens, prefill = decoding_share(step, requests, rate), step.prefill
-
-    def leave(n: int) -> float:
-        return n / (tokens * step.seconds(n) + prefill)
-
-    mode = _mode(leave, rate, capacity)
+    """Sum the chain from its likeliest state on: n leave at rate n / stay(n) times the arrivals."""
+    stay = step.each(rate * decoding_share(step, requests, rate), rate * step.prefill)
+    mode = _mode(stay, capacity)
     down: list[float] = []
     weight = 1.0
-    for n, seconds in step.series(range(mode, 0, -1)):
-        weight *= n / (tokens * seconds + prefill) / rate
+    for n in range(mode, 0, -1):
+        weight *= n / stay(n)
         down.append(weight)
         if weight <= NEGLIGIBLE:
             break
     first = mode - len(down)
     weights = [*reversed(down), 1.0]
     weight = 1.0
-    for n, seconds in step.series(range(mode + 1, capacity + 1)):
-        weight *= rate * (tokens * seconds + prefill) / n
+    for n in range(mode + 1, capacity + 1):
+        weight *= stay(n) / n
         weights.append(weight)
         if weight <= NEGLIGIBLE:
             break
@@ -186,19 +196,19 @@ def _states(step: Step, requests: Requests, rate: float, capacity: int) -> _Stat
     at_capacity = weights[-1] if is_full else 0.0
     total = sum(weights)
     sums = (total, sum(map(mul, count(first), weights)), at_capacity)
-    law = law_from(sums, rate, leave(capacity), capacity)
+    law = law_from(sums, rate, rate * capacity / stay(capacity), capacity)
     probabilities = [weight / law.weight for weight in weights]
     if is_full:
         probabilities[-1] = law.full
     return _States(law=law, first=first, probabilities=probabilities)
 
 
-def _mode(leave: Callable[[int], float], rate: float, capacity: int) -> int:
+def _mode(stay: Callable[[float], float], capacity: int) -> int:
     """Return the most likely number in system: the last to leave no faster than arrivals."""
     low, high = 0, capacity
     while low < high:
         middle = (low + high + 1) // 2
-        if leave(middle) <= rate:
+        if stay(middle) >= middle:
             low = middle
         else:
             high = middle - 1

@@ -15,6 +15,7 @@ from typing import Final
 from rightslice.core.catalog.device import Device
 from rightslice.core.catalog.gpu import LinkKind, MatmulDtype
 from rightslice.core.catalog.share import TimeSlice
+from rightslice.core.perf.anchors import Anchors
 from rightslice.core.perf.result import PerfConstants
 from rightslice.core.perf.work import Flops, ServedAs, Work
 from rightslice.errors import InputError
@@ -60,6 +61,11 @@ class Rates:
     stages: int
     untouched: tuple[float, ...]
     """The share of its experts that a token leaves untouched."""
+    tensor_parallel: float
+    narrowest_bytes: float
+    """A parameter, of the narrowest format that is read."""
+    anchors: Anchors | None = None
+    """Points of a calibration."""
 
 
 def rates_on(
@@ -98,6 +104,9 @@ def rates_on(
         chunk_tokens=schedule.chunk_tokens,
         stages=schedule.stages,
         untouched=tuple([1 - part.share_per_token for part in work.experts]),
+        tensor_parallel=float(served.tensor_parallel),
+        narrowest_bytes=work.narrowest_bytes,
+        anchors=constants.anchors,
     )
 
 

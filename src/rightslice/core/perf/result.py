@@ -7,6 +7,7 @@ from enum import Enum
 
 from rightslice.core.catalog.estimate import Estimate
 from rightslice.core.catalog.traffic import Slo, Traffic
+from rightslice.core.perf.anchors import Anchors
 from rightslice.core.perf.operation import between
 from rightslice.core.sizing.result import Sizing
 
@@ -187,6 +188,5 @@ class PerfConstants:
     source: str
     ttft_ratio: float = 1.0
     """What a calibration multiplies the time to first token by."""
-    covariance: tuple[tuple[float, ...], ...] = ()
-    """Of the logs of overhead, host, weights, kv, compute, prefill and all-reduce (the order of
-    `fitting.NAMES`), from a calibration."""
+    anchors: Anchors | None = None
+    """Points of a calibration: what they say of constants and of the model's own error."""

@@ -18,22 +18,22 @@ Known gaps: prefill never hides under the memory-bound part of a step; clocks ar
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from operator import mul
 from typing import Final
 
 from rightslice.core.catalog.device import Device
 from rightslice.core.catalog.traffic import Traffic
+from rightslice.core.perf.anchors import BATCHES, LARGER, Anchors, Misfit, Place
 from rightslice.core.perf.arithmetic import SCALAR, Arithmetic
 from rightslice.core.perf.rates import Rates, Schedule, rates_on
-from rightslice.core.perf.result import Bound, PerfConstants, StepTerm
+from rightslice.core.perf.result import PerfConstants
 from rightslice.core.perf.shapes import context_tokens, prompt_pairs
 from rightslice.core.perf.work import ServedAs, Work, work_of
 from rightslice.core.sizing.kv_cache import kv_value_bytes
 from rightslice.core.sizing.result import Sizing
 
-PREFILL_TERM: Final = "prefill of other requests"
 _SMALLEST_CHUNK: Final = 16.0
 """A block: what a crowded step still leaves for prompts, so that they advance at all."""
 
@@ -66,6 +66,14 @@ class Step:
     ttft_ratio: float = 1.0
     """What a calibration multiplies the time to first token by."""
     arithmetic: Arithmetic = SCALAR
+    misfit: Misfit | None = None
+    """The model's own error, where points were measured; `settled` applies it."""
+
+    def settled(self, sequences: float) -> Step:
+        """Return the server as calibration corrects it while *sequences* run."""
+        if self.misfit is None:
+            return self
+        return replace(self.slowed(self.misfit.factor(sequences, self.arithmetic)), misfit=None)
 
     def a_stage(self, sequences: float) -> float:
         """Return the batch of one stage of the pipeline."""
@@ -88,19 +96,21 @@ class Step:
             + self.all_reduce_per_sequence * n
         )
 
-    def series(self, sizes: Iterable[int]) -> Iterator[tuple[int, float]]:
-        """Yield each of *sizes*, a batch, with its `seconds`: many at a fraction of the cost."""
+    def each(self, scale: float, more: float) -> Callable[[float], float]:
+        """Return a function of the batch: *scale* times its `seconds`, and *more*.
+
+        For many batches of one server: with its terms sorted by powers of the batch it takes a
+        third of the time. Only experts and pipelines go the long way.
+        """
         if self.experts or self.stages > 1:
-            for n in sizes:
-                yield n, self.seconds(n)
-            return
-        fixed = self.overhead + self.all_reduce
-        each = self.host_per_sequence + self.all_reduce_per_sequence
-        weights, cache, compute = self.weights, self.memory_per_sequence, self.compute_per_sequence
-        square, root = compute * compute, math.sqrt
-        for n in sizes:
-            memory = weights + cache * n
-            yield n, fixed + each * n + root(memory * memory + square * (n * n))
+            return lambda n: scale * self.seconds(n) + more
+        fixed = scale * (self.overhead + self.all_reduce) + more
+        linear = scale * (self.host_per_sequence + self.all_reduce_per_sequence)
+        weights, cache = scale * self.weights, scale * self.memory_per_sequence
+        compute, root = scale * self.compute_per_sequence, math.sqrt
+        zeroth, first = weights * weights, 2 * weights * cache
+        second = cache * cache + compute * compute
+        return lambda n: fixed + linear * n + root(zeroth + n * (first + n * second))
 
     def steps_per_prompt(self, sequences: float) -> float:
         """Return over how many steps the mean prompt is spread beside *sequences* that decode."""
@@ -134,6 +144,7 @@ class Step:
             first_token=self.first_token * factor,
             ttft_ratio=self.ttft_ratio,
             arithmetic=self.arithmetic,
+            misfit=self.misfit,
         )
 
 
@@ -189,6 +200,9 @@ class Prompts:
     """Query and key pairs of the mean prompt, a kind of layer."""
     tokens: float
     """Prompt tokens that must be computed, in the mean."""
+    input_tokens: float
+    """Prompt tokens in the mean, those found in the prefix cache included."""
+    output_tokens: float
 
 
 def prompts_of(work: Work, traffic: Traffic) -> Prompts:
@@ -199,12 +213,14 @@ def prompts_of(work: Work, traffic: Traffic) -> Prompts:
         contexts=tuple([context_tokens(inputs, outputs, window) for window in windows]),
         pairs=tuple([prompt_pairs(inputs, found, window) for window in windows]),
         tokens=inputs.mean * (1 - found),
+        input_tokens=inputs.mean,
+        output_tokens=outputs.mean,
     )
 
 
 def step_under(rates: Rates, prompts: Prompts, arithmetic: Arithmetic = SCALAR) -> Step:
     """Return the step times of a server of *rates* under requests that make *prompts*."""
-    return Step(
+    step = Step(
         overhead=rates.overhead,
         host_per_sequence=rates.host_per_sequence,
         weights=rates.weights,
@@ -225,69 +241,23 @@ def step_under(rates: Rates, prompts: Prompts, arithmetic: Arithmetic = SCALAR) 
         ttft_ratio=rates.ttft_ratio,
         arithmetic=arithmetic,
     )
+    if rates.anchors is None:
+        return step
+    return replace(step, misfit=_misfit(step, rates, prompts, rates.anchors))
 
 
-def terms_of(step: Step, sequences: float, prefill_per_token: float) -> tuple[StepTerm, ...]:
-    """Return the parts of the mean TPOT at a batch of *sequences*; they sum to it.
-
-    The soft corner makes memory and compute take less than their sum: its square is divided
-    between them in proportion to their squares, memory's part by bytes.
-    """
-    n = step.a_stage(sequences)
-    experts = sum(size * (1.0 - untouched**n) for size, untouched in step.experts)
-    weights = step.weights + experts
-    cache = step.memory_per_sequence * n
-    compute = step.compute_per_sequence * n
-    memory = weights + cache
-    corner = math.hypot(memory, compute)
-    memory_part = memory * memory / corner if corner else 0.0
-    return (
-        StepTerm(
-            name="weights",
-            seconds=memory_part * weights / memory if memory else 0.0,
-            formula="weight bytes a step / bandwidth, times a fitted ratio",
-        ),
-        StepTerm(
-            name="kv cache",
-            seconds=memory_part * cache / memory if memory else 0.0,
-            formula="context bytes of all sequences / bandwidth, times a fitted ratio",
-        ),
-        StepTerm(
-            name="compute",
-            seconds=compute * compute / corner if corner else 0.0,
-            formula="operations of all sequences / peak FLOP/s, times a fitted ratio",
-        ),
-        StepTerm(
-            name=PREFILL_TERM,
-            seconds=prefill_per_token,
-            formula="prompts that others start while one token is made",
-        ),
-        StepTerm(
-            name="overhead",
-            seconds=step.overhead + step.host_per_sequence * n,
-            formula="fitted seconds a layer and a sequence; the same on a slice",
-        ),
-        StepTerm(
-            name="all-reduce",
-            seconds=step.all_reduce + step.all_reduce_per_sequence * n,
-            formula="two a layer: fitted latency + bytes / link",
-        ),
+def _misfit(step: Step, rates: Rates, prompts: Prompts, anchors: Anchors) -> Misfit:
+    log, output = step.arithmetic.log, prompts.output_tokens
+    place = Place(
+        sequences=0.0,
+        input_tokens=log(prompts.input_tokens),
+        output_tokens=log(output),
+        tensor_parallel=log(rates.tensor_parallel),
+        weight_bytes=log(rates.narrowest_bytes),
     )
 
+    def tpot(sequences: float) -> float:
+        return step.seconds(sequences) + (sequences - 1) * step.prefill / output / step.stages
 
-_BOUNDS: Final = {
-    "weights": Bound.MEMORY_BANDWIDTH,
-    "kv cache": Bound.MEMORY_BANDWIDTH,
-    "compute": Bound.COMPUTE,
-    PREFILL_TERM: Bound.PREFILL,
-    "overhead": Bound.OVERHEAD,
-    "all-reduce": Bound.ALL_REDUCE,
-}
-
-
-def bound_of(terms: tuple[StepTerm, ...]) -> Bound:
-    """Return what most of the time per output token waits for."""
-    sums: dict[Bound, float] = dict.fromkeys(Bound, 0.0)
-    for term in terms:
-        sums[_BOUNDS[term.name]] += term.seconds
-    return max(sums, key=lambda bound: sums[bound])
+    rising = [(tpot(batch), tpot(batch * LARGER)) for batch in BATCHES]
+    return anchors.seen_from(place, step.arithmetic).corrected(rising, step.arithmetic)

@@ -16,6 +16,7 @@ import numpy as np
 
 from rightslice.core.catalog.device import Device
 from rightslice.core.catalog.traffic import Traffic
+from rightslice.core.perf.anchors import padded
 from rightslice.core.perf.arrays import ARRAYS, Array, Index, array_of, column, rows_of, stacked
 from rightslice.core.perf.bands import Doubt, doubt_on
 from rightslice.core.perf.rates import Rates, Schedule, rates_on
@@ -71,18 +72,12 @@ def servers_of(servers: Sequence[Server]) -> Servers:
     """
     rates = [rates_on(s.device, s.served, s.constants, s.schedule) for s in servers]
     doubts = [doubt_on(s.device, s.constants) for s in servers]
+    anchors = padded([each.anchors for each in rates])
+    if anchors is not None:
+        rates = [replace(own, anchors=more) for own, more in zip(rates, anchors, strict=True)]
     first = rates[0]
     table = replace(stacked(rates), stages=first.stages, untouched=first.untouched)
-    return Servers(
-        work=servers[0].schedule.work, rates=table, doubt=stacked(_with_covariances(doubts))
-    )
-
-
-def _with_covariances(doubts: list[Doubt]) -> list[Doubt]:
-    """Give every row a covariance where any has one: none is a covariance of zero."""
-    size = max(len(doubt.covariance) for doubt in doubts)
-    none = ((0.0,) * size,) * size
-    return [doubt if doubt.covariance else doubt._replace(covariance=none) for doubt in doubts]
+    return Servers(work=servers[0].schedule.work, rates=table, doubt=stacked(doubts))
 
 
 class Shapes(NamedTuple):
@@ -122,6 +117,8 @@ def fixed_shapes(
         contexts=tuple(context_over(start, span, window, ARRAYS) for window in windows),
         pairs=tuple(pairs_of(start, prefix_hit_ratio, window, ARRAYS) for window in windows),
         tokens=start * (1 - prefix_hit_ratio),
+        input_tokens=start,
+        output_tokens=span,
     )
     return Shapes(requests, prompts)
 

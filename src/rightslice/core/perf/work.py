@@ -93,6 +93,8 @@ class Work:
     all_reduces: int
     all_reduce_bytes: float
     """Bytes that each GPU sends a token in all of a step's all-reduces (ring algorithm)."""
+    narrowest_bytes: float
+    """A parameter, of the narrowest format that is read."""
 
 
 @lru_cache(maxsize=4096)
@@ -113,6 +115,9 @@ def work_of(model: Model, served: ServedAs) -> Work:
         state_bytes=sum(_state_bytes(layer.mixer) for layer in model.layers) / tp,
         all_reduces=reduces,
         all_reduce_bytes=reduces * sent,
+        narrowest_bytes=min(
+            _format_of(group, served).bytes_per_parameter for _, group in _used_groups(model)
+        ),
     )
 
 

@@ -23,7 +23,7 @@ from rightslice.kube.parse.values import Origin, Parsed
 
 _RUNTIMES: Final = frozenset({"ServingRuntime", "ClusterServingRuntime"})
 _NO_WORKLOADS: Final = frozenset(
-    {"ConfigMap", "Secret", "Service", "CustomResourceDefinition", "Role", "ClusterRole", "Node",
+    {"ConfigMap", "Secret", "CustomResourceDefinition", "Role", "ClusterRole", "Node",
      "ValidatingAdmissionPolicy", "HTTPRoute", "Ingress", "PersistentVolumeClaim", "Namespace",
      "ServiceAccount", "Event", "ResourceClaimTemplate", "Kustomization", "ScaledObject"}
 )  # fmt: skip

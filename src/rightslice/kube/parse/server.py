@@ -14,6 +14,7 @@ from rightslice.kube.parse.controllers import (
     Hints,
     Surroundings,
     flags_of_mapping,
+    model_of_uri,
 )
 from rightslice.kube.parse.flags import Flags, given_as_text, read_flags
 from rightslice.kube.parse.images import vllm_version
@@ -29,12 +30,14 @@ from rightslice.kube.parse.load import (
 from rightslice.kube.parse.notes import Notes
 from rightslice.kube.parse.server_fields import typed_fields
 from rightslice.kube.parse.shell import commands
-from rightslice.kube.parse.shell_words import basename
+from rightslice.kube.parse.shell_words import basename, is_unknown
 from rightslice.kube.parse.values import Number, Origin, Parsed, ParsedLoad, ParsedSlo
 
 _NOWHERE: Final = Origin()
 _MOUNT: Final = "/mnt/models"
 """Where KServe puts the model that ``storageUri`` names (kserve/kserve docs, storage)."""
+_STORAGE_VARIABLE: Final = "STORAGE_URI"
+"""The same for a predictor of one's own container (kserve/kserve, storage initializer)."""
 _SMALLEST_MS: Final = 1
 
 
@@ -162,8 +165,12 @@ def _model(
     serving: Running, flags: Flags, hints: Hints, notes: Notes
 ) -> tuple[str | None, str | None]:
     given, how = _model_argument(serving, flags)
-    if hints.model is not None and (given is None or given.startswith(_MOUNT)):
-        return notes.known("model", hints.model), hints.model_how
+    if given is None or given.startswith(_MOUNT):
+        uri = serving.environment.values.get(_STORAGE_VARIABLE)
+        if hints.model is not None:
+            return notes.known("model", hints.model), hints.model_how
+        if uri and not is_unknown(uri):
+            return model_of_uri(uri), f"env {_STORAGE_VARIABLE}"
     if given is None:
         return _model_variable(serving, notes)
     known = notes.known("model", given.strip())
@@ -238,7 +245,7 @@ def _slo(running: Sequence[Running], own: Mapping[str, Value], notes: Notes) -> 
     ttft = cast("Number | None", own.get("slo.ttft_ms"))
     for one in running:
         values = one.environment.values
-        stated = [(values.get("TPOT"), values.get("TTFT"), "environment variable")]
+        stated = [(values.get("TPOT"), values.get("TTFT"), "environment")]
         for line in one.commands:
             given = dict(options(line)) if len(line) < 500 else {}
             if one.server is None and "itl" in given:
@@ -265,11 +272,13 @@ def _target(name: str, written: str | None, whence: str, notes: Notes) -> Number
     bare = known.removesuffix("ms").strip()
     digits = bare.replace(".", "", 1)
     if not (digits.isascii() and digits.isdecimal() and len(digits) < 10):
-        notes.refuse(name, f"{whence}: {written!r} is not a number of milliseconds")
+        notes.refuse(name, f"{written!r}, from the {whence}, is not a number of milliseconds")
         return None
     value = float(bare)
     if value < _SMALLEST_MS:
-        notes.refuse(name, f"{whence}: {written!r} may be seconds; write it with its unit")
+        notes.refuse(
+            name, f"{written!r}, from the {whence}, may be seconds: milliseconds are wanted"
+        )
         return None
-    notes.assume(name, f"{whence} {known}: taken as milliseconds")
+    notes.assume(name, f"{known}, from the {whence}, is taken as milliseconds")
     return int(value) if value == int(value) else value

@@ -31,7 +31,8 @@ def typed_fields(flags: Flags, notes: Notes) -> dict[str, Field]:
     return found
 
 
-def _whole(name: str, value: str, notes: Notes) -> int | None:
+def whole(name: str, value: str, notes: Notes) -> int | None:
+    """Return a whole number as vLLM reads it (``32k``, ``32K``), None with a refusal otherwise."""
     known = notes.known(name, value)
     if known is None:
         return None
@@ -66,11 +67,11 @@ def _switch(_name: str, value: str, _notes: Notes) -> bool | None:
 
 
 _FIELDS: Final[dict[str, tuple[str, Callable[[str, str, Notes], Field]]]] = {
-    "tensor_parallel": ("tensor-parallel-size", _whole),
-    "pipeline_parallel": ("pipeline-parallel-size", _whole),
-    "max_model_len": ("max-model-len", _whole),
-    "max_num_seqs": ("max-num-seqs", _whole),
-    "max_num_batched_tokens": ("max-num-batched-tokens", _whole),
+    "tensor_parallel": ("tensor-parallel-size", whole),
+    "pipeline_parallel": ("pipeline-parallel-size", whole),
+    "max_model_len": ("max-model-len", whole),
+    "max_num_seqs": ("max-num-seqs", whole),
+    "max_num_batched_tokens": ("max-num-batched-tokens", whole),
     "gpu_memory_utilization": ("gpu-memory-utilization", _share),
     "dtype": ("dtype", _word),
     "quantization": ("quantization", _word),

@@ -57,5 +57,7 @@ def _band(numbers: list[float]) -> Band:
 
 
 def _non_torch(entry: dict[str, Any]) -> NonTorch:
-    first = entry.pop("first")
-    return NonTorch(first=first, **{name: _band(numbers) for name, numbers in entry.items()})
+    first, origin = entry.pop("first"), entry.pop("origin")
+    return NonTorch(
+        first=first, origin=origin, **{name: _band(numbers) for name, numbers in entry.items()}
+    )

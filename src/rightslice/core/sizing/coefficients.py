@@ -18,6 +18,8 @@ class NonTorch:
 
     first: str
     """First release with these values."""
+    origin: str
+    """Whether they were measured, or what they are taken from."""
     single: Band
     pipeline: Band
     """Pipeline parallel only."""

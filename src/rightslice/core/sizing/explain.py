@@ -6,8 +6,8 @@ from collections import Counter
 
 from rightslice.core.catalog.model import Attention, LatentAttention, Mixer, StateSpace
 from rightslice.core.sizing.kv_cache import KEYS_AND_VALUES, kv_layout, kv_value_bytes
-from rightslice.core.sizing.result import EffectiveFlags, Sizing
-from rightslice.errors import UnknownNameError
+from rightslice.core.sizing.result import EffectiveFlags, MemoryTerm, Sizing
+from rightslice.errors import InputError, UnknownNameError
 from rightslice.units import GIB, format_bytes, format_gib
 
 
@@ -17,11 +17,8 @@ def explain(sizing: Sizing, name: str) -> str:
     Raises:
         UnknownNameError: when the sizing has no such term; near matches are named.
     """
-    names = [term.name for term in sizing.terms]
-    if name not in names:
-        raise UnknownNameError("memory term", name, names)
-    term = sizing.term(name)
-    band = term.size_bytes
+    term = term_called(sizing, name)
+    name, band = term.name, term.size_bytes
     spread = (
         "exact" if band.is_exact else f"90 % band {format_gib(band.low)} to {format_gib(band.high)}"
     )
@@ -39,6 +36,21 @@ def explain(sizing: Sizing, name: str) -> str:
     return "\n".join(lines)
 
 
+def term_called(sizing: Sizing, text: str) -> MemoryTerm:
+    """Return the term that *text* names: in any case, words joined by blanks, hyphens or not.
+
+    Raises:
+        UnknownNameError: when there is none; near matches are named, or else every term.
+    """
+    names = {term.name.replace(" ", "").replace("-", ""): term for term in sizing.terms}
+    term = names.get("".join(letter for letter in text.lower() if letter.isalnum()))
+    if term is None:
+        known = [term.name for term in sizing.terms]
+        error = UnknownNameError("memory term", text, known)
+        raise error if error.near else InputError(f"{error}; terms are {', '.join(known)}")
+    return term
+
+
 def weights_arithmetic(sizing: Sizing) -> str:
     """Return parameters and bytes in words: ``6.74 B parameters ... 13.5 GB (12.55 GiB)``."""
     model, size_bytes = sizing.model, sizing.term("weights").size_bytes.expected
@@ -49,6 +61,8 @@ def weights_arithmetic(sizing: Sizing) -> str:
         how += ", loaded in 16 bit" if stored == "float32" else f", loaded as {loaded}"
     ranks = sizing.flags.tensor_parallel * sizing.flags.pipeline_parallel
     each = " per GPU" if ranks > 1 else ""
+    if sizing.server.max_loras:
+        how += f" with {sizing.server.max_loras} LoRA slots of rank {sizing.server.max_lora_rank}"
     return (
         f"{model.parameters / 1e9:.2f} B parameters, {how}:"
         f" {size_bytes / 1e9:.1f} GB ({size_bytes / GIB:.2f} GiB){each}"

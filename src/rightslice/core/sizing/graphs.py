@@ -160,7 +160,7 @@ def non_torch_memory(startup: Startup) -> tuple[Band, str]:
     """Return the memory outside the torch allocator, with where the figure comes from."""
     entry = _entry(startup.coefficients, startup.engine.version)
     tensor, pipeline = startup.flags.tensor_parallel, startup.flags.pipeline_parallel
-    since = f"measured from vLLM {entry.first} on" if entry.first != "0.0" else "measured on V0"
+    since = entry.origin
     if tensor > 2:
         return entry.tensor_more, f"cuBLAS, NCCL and custom all-reduce over {tensor} GPUs, {since}"
     if tensor == 2:

@@ -15,7 +15,7 @@ from rightslice.core.catalog.gpu import Gpu
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.share import Exclusive, MigSlice, Share
 from rightslice.core.sizing.coefficients import MemoryCoefficients
-from rightslice.core.sizing.explain import explain
+from rightslice.core.sizing.explain import explain, term_called
 from rightslice.core.sizing.fixes import (
     all_single_fixes,
     largest_max_model_len,
@@ -237,8 +237,8 @@ def _show(answer: SizeAnswer, explain_term: str | None, output: Output) -> None:
         if output is Output.TABLE:
             typer.echo(text)
             return
-        only = tuple(term for term in answer.sizing.terms if term.name == explain_term)
-        answer = replace(answer, sizing=replace(answer.sizing, terms=only))
+        only = term_called(answer.sizing, explain_term)
+        answer = replace(answer, sizing=replace(answer.sizing, terms=(only,)))
     if output is Output.JSON:
         print_json(answer)
         return

@@ -7,12 +7,17 @@ import pytest
 from rightslice.core.catalog.device import device_of
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.share import Exclusive
-from rightslice.core.sizing.explain import cache_arithmetic, explain, weights_arithmetic
+from rightslice.core.sizing.explain import (
+    cache_arithmetic,
+    explain,
+    term_called,
+    weights_arithmetic,
+)
 from rightslice.core.sizing.memory import size
 from rightslice.core.sizing.result import Sizing
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.memory_coefficients import memory_coefficients
-from rightslice.errors import UnknownNameError
+from rightslice.errors import InputError, UnknownNameError
 
 
 def sized(model: str, server: ServerConfig | None = None) -> Sizing:
@@ -62,3 +67,21 @@ def test_an_unknown_term_names_near_ones() -> None:
     """A typing mistake is answered with the term that was meant."""
     with pytest.raises(UnknownNameError, match="weights"):
         explain(sized("granite-7b-base"), "wieghts")
+
+
+@pytest.mark.parametrize("text", ["kv cache", "KV-Cache", "kv_cache", "kvcache"])
+def test_terms_are_named_loosely(text: str) -> None:
+    """Case, blanks, hyphens and underscores do not matter."""
+    assert term_called(sized("granite-7b-base"), text).name == "kv cache"
+
+
+def test_a_term_like_none_lists_all() -> None:
+    """Without a near match the error says which terms there are."""
+    with pytest.raises(InputError, match="terms are weights, activation, non-torch"):
+        term_called(sized("granite-7b-base"), "xyz")
+
+
+def test_lora_slots_are_said() -> None:
+    """Weights that hold LoRA slots say so."""
+    server = ServerConfig(max_loras=4, max_lora_rank=64)
+    assert "with 4 LoRA slots of rank 64" in explain(sized("granite-7b-base", server), "weights")

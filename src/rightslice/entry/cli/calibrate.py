@@ -10,17 +10,21 @@ from typing import Annotated
 
 import typer
 
-from rightslice.core.catalog.device import device_of
+from rightslice.core.catalog.device import Device, device_of
+from rightslice.core.catalog.engine import EngineRelease
 from rightslice.core.catalog.estimate import check_confidence
 from rightslice.core.catalog.lengths import Lengths
 from rightslice.core.catalog.mig import ProfileName
+from rightslice.core.catalog.model import Model
 from rightslice.core.catalog.question import Question
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.share import Exclusive, MigSlice
 from rightslice.core.catalog.traffic import Slo, Traffic
 from rightslice.core.fit.constants import FittedConstants
+from rightslice.core.fit.result import Offer
 from rightslice.core.perf.calibration import Calibration, serving
 from rightslice.core.perf.observation import Observation
+from rightslice.core.perf.result import PerfConstants
 from rightslice.core.sizing.memory import size
 from rightslice.core.sizing.result import Sizing
 from rightslice.edge.calibration_files import write_calibration
@@ -30,8 +34,8 @@ from rightslice.edge.text_files import check_target
 from rightslice.edge.trace_files import read_lengths
 from rightslice.entry.cli.calibrate_points import Bench, fitted, known_points, read_points
 from rightslice.entry.cli.calibrate_result import CalibrationAnswer, NextPoints, PointNotUsed
+from rightslice.entry.cli.confidence import DEFAULT_CONFIDENCE, ConfidenceOption, ReplicasOption
 from rightslice.entry.cli.console import Exit, Output, console, print_json, warn, working
-from rightslice.entry.cli.fit import DEFAULT_CONFIDENCE, ConfidenceOption, ReplicasOption
 from rightslice.entry.cli.offers import read_offers
 from rightslice.entry.cli.options import (
     CalibrationsOption,
@@ -117,50 +121,26 @@ def calibrate(  # noqa: PLR0913 - one parameter an option
     lengths, form = _read_lengths(inputs, output)
     slo = read_slo(tpot, ttft, percentile)
     catalog, shipped = Catalog(), constants_with(calibrations)
-    engine, described = catalog.engine(engine_version), catalog.model(model)
+    engine = catalog.engine(engine_version)
     share = Exclusive() if profile is None else MigSlice(profile=ProfileName(profile))
     device = device_of(catalog.gpu(gpu), share, memory_bytes=gpu_memory)
-
-    @lru_cache
-    def sized(tensor_parallel: int) -> Sizing:
-        flags = replace(server, tensor_parallel=tensor_parallel)
-        return size(described, device, flags, engine=engine, coefficients=shipped.memory)
-
-    bench = Bench(
-        model=described,
-        gpu=str(device.gpu_name),
-        engine=engine,
-        sized=sized,
-        tensor_parallel=server.tensor_parallel,
-    )
+    bench = _bench(catalog.model(model), device, engine, server, shipped)
     measured = _measured(points or (), bench, catalog, shipped)
-    if measured.made is not None and form is Output.TABLE:
-        from rightslice.entry.cli.calibrate_tables import print_fit  # noqa: PLC0415 - rich loads here
-
-        print_fit(measured.points, shipped.era(engine), measured.made.constants)
     if measured.made is not None and out is not None:
         write_calibration(out, measured.made)
     asked: NextPoints | None = None
     if advise:
-        question = None
-        if concurrency is not None or rate is not None:
-            question = Question(
-                model=described,
-                engine=engine,
-                server=server,
-                tensor_parallel=server.tensor_parallel if server.tensor_parallel > 1 else None,
-                traffic=_traffic(lengths, concurrency, rate),
-                slo=_target(slo),
-                max_replicas=max_replicas,
-                confidence=check_confidence(confidence or DEFAULT_CONFIDENCE),
-            )
-        asked = _advice(
-            Wanted(question=question, lengths=lengths, slo=slo, count=advise),
-            bench,
-            measured,
-            (catalog, shipped),
+        has_load = concurrency is not None or rate is not None
+        wanted = Wanted(
+            traffic=_traffic(lengths, concurrency, rate) if has_load else None,
+            lengths=lengths,
+            slo=_target(slo) if has_load else slo,
+            max_replicas=max_replicas,
+            confidence=check_confidence(confidence or DEFAULT_CONFIDENCE),
+            count=advise,
         )
-    _print(measured, asked, form, out)
+        asked = _advice(wanted, bench, server, measured, (catalog, shipped))
+    _print(measured, asked, (form, out), shipped.era(engine))
     return Exit.DONE
 
 
@@ -168,9 +148,12 @@ def calibrate(  # noqa: PLR0913 - one parameter an option
 class Wanted:
     """What ``--advise`` is asked for."""
 
-    question: Question | None
+    traffic: Traffic | None
+    """A load to be put on an offer."""
     lengths: tuple[Lengths, Lengths] | None
     slo: Slo | None
+    max_replicas: int
+    confidence: float
     count: int
 
 
@@ -226,6 +209,27 @@ def _target(slo: Slo | None) -> Slo:
     return slo
 
 
+def _bench(
+    model: Model,
+    device: Device,
+    engine: EngineRelease,
+    server: ServerConfig,
+    shipped: FittedConstants,
+) -> Bench:
+    @lru_cache
+    def sized(tensor_parallel: int) -> Sizing:
+        flags = replace(server, tensor_parallel=tensor_parallel)
+        return size(model, device, flags, engine=engine, coefficients=shipped.memory)
+
+    return Bench(
+        model=model,
+        gpu=str(device.gpu_name),
+        engine=engine,
+        sized=sized,
+        tensor_parallel=server.tensor_parallel,
+    )
+
+
 def _measured(
     paths: Sequence[Path], bench: Bench, catalog: Catalog, shipped: FittedConstants
 ) -> Measured:
@@ -246,35 +250,56 @@ def _measured(
 
 
 def _advice(
-    wanted: Wanted, bench: Bench, measured: Measured, known: tuple[Catalog, FittedConstants]
+    wanted: Wanted,
+    bench: Bench,
+    server: ServerConfig,
+    measured: Measured,
+    known: tuple[Catalog, FittedConstants],
 ) -> NextPoints:
     from rightslice.entry.cli.calibrate_advice import Decision, next_points  # noqa: PLC0415 - only with --advise
 
     catalog, shipped = known
-    device = bench.sized(bench.tensor_parallel).device
-    where = bench.gpu
-    if isinstance(device.share, MigSlice):
-        where = f"{where}:{device.share.profile}"
-    offers = read_offers(where, catalog, {}) if wanted.question is not None else ()
-    decision = Decision(
-        question=wanted.question, offers=offers, lengths=wanted.lengths, slo=wanted.slo
-    )
+    question: Question | None = None
+    offers: tuple[Offer, ...] = ()
+    if wanted.traffic is not None and wanted.slo is not None:
+        share = bench.sized(bench.tensor_parallel).device.share
+        where = f"{bench.gpu}:{share.profile}" if isinstance(share, MigSlice) else bench.gpu
+        offers = read_offers(where, catalog, {})
+        question = Question(
+            model=bench.model,
+            engine=bench.engine,
+            server=server,
+            tensor_parallel=server.tensor_parallel if server.tensor_parallel > 1 else None,
+            traffic=wanted.traffic,
+            slo=wanted.slo,
+            max_replicas=wanted.max_replicas,
+            confidence=wanted.confidence,
+        )
+    decision = Decision(question=question, offers=offers, lengths=wanted.lengths, slo=wanted.slo)
     now = shipped if measured.made is None else replace(shipped, calibrations=(measured.made,))
     prior = shipped.era(bench.engine)
     with working("choosing points"):
         return next_points(decision, bench, measured.points, (now, prior), wanted.count)
 
 
-def _print(measured: Measured, asked: NextPoints | None, form: Output, out: Path | None) -> None:
+def _print(
+    measured: Measured,
+    asked: NextPoints | None,
+    shown: tuple[Output, Path | None],
+    prior: PerfConstants,
+) -> None:
+    form, out = shown
     if form is Output.JSON:
         answer = CalibrationAnswer(
             calibration=measured.made, not_used=measured.not_used, next_points=asked
         )
         print_json(answer)
         return
+    from rightslice.entry.cli.calibrate_tables import print_fit, print_next  # noqa: PLC0415 - rich loads here
+
+    if measured.made is not None:
+        print_fit(measured.points, prior, measured.made)
     if measured.made is not None and out is not None:
         console().print(f"\nwritten: {out}; use it with --calibrations {out.parent}")
     if asked is not None:
-        from rightslice.entry.cli.calibrate_tables import print_next  # noqa: PLC0415 - rich loads here
-
         print_next(asked)

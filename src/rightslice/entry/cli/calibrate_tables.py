@@ -9,6 +9,7 @@ from typing import Final
 import typer
 from rich.table import Table
 
+from rightslice.core.perf.calibration import Calibration
 from rightslice.core.perf.observation import Observation, tpot_as_measured
 from rightslice.core.perf.result import PerfConstants
 from rightslice.entry.cli.calibrate_result import NextPoints, Uncertainty
@@ -16,26 +17,35 @@ from rightslice.entry.cli.console import console
 from rightslice.units import format_duration
 
 _MOST_STAKES: Final = 8
+_WILD: Final = math.log(1.25)
+"""A point as far off as this after the fit hardly counted: run-to-run spread is 4 %."""
 
 
-def print_fit(points: Sequence[Observation], prior: PerfConstants, after: PerfConstants) -> None:
-    """Print every point as measured, before and after the fit."""
+def print_fit(points: Sequence[Observation], prior: PerfConstants, made: Calibration) -> None:
+    """Print every point as measured, before and after the fit, and what stands out."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("clients", "input", "output", "tp", "measured", "before", "after", "residual"):
         table.add_column(heading, justify="right")
-    for point in points:
-        assert point.tpot_seconds is not None
-        known, moved = (tpot_as_measured(point, constants) for constants in (prior, after))
+    for point, kept in zip(points, made.points, strict=True):
         table.add_row(
-            f"{point.sequences:,.0f}",
-            f"{point.traffic.input.mean:,.0f}",
-            f"{point.traffic.output.mean:,.0f}",
-            str(point.served.tensor_parallel),
-            *(format_duration(seconds) for seconds in (point.tpot_seconds, known, moved)),
-            f"{math.expm1(math.log(moved / point.tpot_seconds)):+.1%}",
+            f"{kept.concurrency:,.0f}",
+            f"{kept.input_tokens:,.0f}",
+            f"{kept.output_tokens:,.0f}",
+            str(kept.tensor_parallel),
+            format_duration(kept.tpot_seconds),
+            format_duration(tpot_as_measured(point, prior)),
+            format_duration(kept.tpot_seconds * math.exp(kept.residual)),
+            f"{math.expm1(kept.residual):+.1%}",
         )
     console().print("TPOT, measured and predicted")
     console().print(table)
+    for kept in made.points:
+        if abs(kept.residual) > _WILD:
+            console().print(
+                f"[yellow]not believed:[/] {kept.source} is far from what the others agree on;"
+                " measure it again",
+                highlight=False,
+            )
 
 
 def print_next(answer: NextPoints) -> None:

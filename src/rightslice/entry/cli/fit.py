@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -16,6 +16,7 @@ from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.constants import constants_with
 from rightslice.edge.prices_file import read_prices
 from rightslice.entry.cli.calibrations import Server, print_calibrations
+from rightslice.entry.cli.confidence import DEFAULT_CONFIDENCE, ConfidenceOption, ReplicasOption
 from rightslice.entry.cli.console import Exit, Output, print_json
 from rightslice.entry.cli.offers import read_offers
 from rightslice.entry.cli.options import (
@@ -31,13 +32,11 @@ from rightslice.entry.cli.options import (
     TpotOption,
     TtftOption,
     accepts_server_flags,
-    named,
     read_outputs,
     read_slo,
     read_traffic,
 )
 from rightslice.errors import InputError
-from rightslice.units import parse_ratio
 
 OffersOption = Annotated[
     str | None,
@@ -48,18 +47,6 @@ OffersOption = Annotated[
         " Every board with a known price if absent.",
     ),
 ]
-ConfidenceOption = Annotated[
-    float | None,
-    typer.Option(
-        "--confidence",
-        parser=named("--confidence", parse_ratio),
-        metavar="C",
-        help="How sure the offer must be to hold: 90 (the default); 50 is the point estimate.",
-    ),
-]
-ReplicasOption = Annotated[
-    int, typer.Option("--max-replicas", min=1, help="Servers that may share the load.")
-]
 IsolationOption = Annotated[
     Isolation, typer.Option("--isolation", help="hardware: whole cards and MIG slices only.")
 ]
@@ -68,9 +55,6 @@ PricesOption = Annotated[
     typer.Option("--prices", metavar="FILE", help="Your own prices (kind: Prices)."),
 ]
 AllOption = Annotated[bool, typer.Option("--all", help="Show every offer, not the nearest ones.")]
-
-
-DEFAULT_CONFIDENCE: Final = 0.9
 
 
 def register(app: typer.Typer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from rightslice.entry.cli.console import Exit
 MODEL = ["calibrate", "llama-3.1-8b", "--gpu", "H100-80GB"]
 HEADER = "concurrency,input_len,output_len,tpot_ms,ttft_ms\n"
 SLOW = HEADER + "1,1024,128,9,60\n32,1024,128,26,300\n64,1024,128,40,500\n"
+LOAD_ASKED = ["--input", "1024", "--output", "128"]
 PREDICT = ["predict", "llama-3.1-8b", "--gpu", "H100-80GB", "--input", "1024"]
 LOAD = ["--output", "128", "--concurrency", "16"]
 
@@ -87,12 +89,114 @@ def test_points_of_other_models_are_refused(
     assert complaint in capsys.readouterr().err
 
 
+def advised(capsys: pytest.CaptureFixture[str], *more: str) -> dict[str, Any]:
+    """Return what calibrate advises, as JSON."""
+    assert run([*MODEL, "--advise", "2", "--output", "json", *more]) == Exit.DONE
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)["next_points"]
+    return found
+
+
 def test_advice_is_command_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    """As many as asked for, all different, each complete."""
+    """As many as asked for, all different, each complete, and the server they need."""
     assert run([*MODEL, "--advise", "3"]) == Exit.DONE
-    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("vllm ")]
-    assert len(set(lines)) == 3
-    assert all("--save-result" in line and "--max-concurrency" in line for line in lines)
+    lines = capsys.readouterr().out.splitlines()
+    benches = [line for line in lines if line.startswith("vllm bench serve")]
+    assert len(set(benches)) == 3
+    assert all("--save-result --result-filename tp1-c" in line for line in benches)
+    assert len({line.split("--seed ")[1][0] for line in benches}) == 3
+    assert "vllm serve meta-llama/Llama-3.1-8B" in lines
+
+
+def test_advice_serves_the_choice_of_an_offer(capsys: pytest.CaptureFixture[str]) -> None:
+    """With a load and a target, the offers that may hold it are at stake, and tell more sure."""
+    found = advised(capsys, *LOAD_ASKED, "--concurrency", "64", "--tpot", "24ms")
+    assert "which offer" in found["decision"]
+    names = [item["name"] for item in found["uncertainties"]]
+    assert "H100-SXM-80GB" in names
+    for item in found["uncertainties"]:
+        assert item["chance_wrong_after"] <= item["chance_wrong_before"] + 1e-6
+        assert item["band_ratio_after"] <= item["band_ratio_before"]
+
+
+def test_advice_serves_a_capacity(capsys: pytest.CaptureFixture[str]) -> None:
+    """With a target and lengths alone, the largest concurrency is at stake."""
+    found = advised(capsys, *LOAD_ASKED, "--tpot", "24ms")
+    (item,) = found["uncertainties"]
+    assert item["quantity"] == "capacity"
+    assert item["band_ratio_after"] < item["band_ratio_before"]
+
+
+def test_ranks_are_a_dimension_of_the_advice(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where offers of several cards are at stake, points on several cards may be asked for."""
+    wide = ["--tpot", "11ms", "--concurrency", "64"]
+    found = advised(capsys, *LOAD_ASKED, *wide)
+    assert any(" x2" in item["name"] for item in found["uncertainties"])
+    ranks = {point["tensor_parallel"] for point in found["points"]}
+    assert ranks - {1}
+    serving = [point["serve_command"] for point in found["points"]]
+    assert any("--tensor-parallel-size" in line for line in serving)
+
+
+def test_one_new_point_one_update(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is measured is not asked for again, whether given now or stored."""
+    first = advised(capsys)["points"][0]
+    row = ",".join(str(first[key]) for key in ("concurrency", "input_tokens", "output_tokens"))
+    points = write(tmp_path, HEADER + f"{row},18,200\n")
+    given = advised(capsys, "--points", points)["points"]
+    out = tmp_path / "own" / "a.json"
+    run([*MODEL, "--points", points, "--out", str(out)])
+    capsys.readouterr()
+    stored = advised(capsys, "--calibrations", str(out.parent))["points"]
+    assert first not in given
+    assert stored == given
+
+
+@pytest.mark.parametrize(
+    ("more", "complaint"),
+    [
+        (["--concurrency", "8", "--tpot", "30ms"], "a load has lengths"),
+        (["--input", "64", "--output", "64", "--concurrency", "8"], "needs a target"),
+        (["--output", "64"], "give --input, too"),
+        (["--input", "64"], "--output takes the output tokens once"),
+    ],
+)
+def test_half_a_decision_is_refused(
+    capsys: pytest.CaptureFixture[str], more: list[str], complaint: str
+) -> None:
+    """A load without lengths or target, and lengths of one side only."""
+    assert run([*MODEL, "--advise", "1", *more]) == Exit.BAD_INPUT
+    assert complaint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "complaint"),
+    [
+        ("gpu", "L4", "was measured on L4"),
+        ("gpu", "no-such-board", "points.csv:2: gpu: unknown GPU"),
+        ("engine_version", "0.7.0", "give --engine-version 0.7.0"),
+        ("engine_version", "nightly", "points.csv:2"),
+    ],
+)
+def test_points_of_other_servers_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], column: str, value: str, complaint: str
+) -> None:
+    """Another board or another age of the engine: nothing is stored."""
+    text = HEADER.replace("\n", f",{column}\n") + f"1,1024,128,9,60,{value}\n"
+    out = tmp_path / "own.json"
+    asked = [*MODEL, "--points", write(tmp_path, text), "--out", str(out)]
+    assert run(asked) == Exit.BAD_INPUT
+    assert complaint in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_calibration_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The constants, their evidence, and the points that were not used."""
+    points = write(tmp_path, SLOW + "1,1024,128,1,60\n")
+    assert run([*MODEL, "--points", points, "--output", "json"]) == Exit.DONE
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["calibration"]["points"]) == 3
+    assert "faster than the memory bandwidth" in found["not_used"][0]["reason"]
+    assert found["next_points"] is None
 
 
 @pytest.mark.parametrize("more", [[], ["--advise", "1", "--out", "x.json"]])

@@ -88,7 +88,10 @@ def _anchors(found: Mapping[str, Any] | None) -> Anchors | None:
     if found is None:
         return None
     return Anchors(
-        places=tuple(Place(*map(_finite, place)) for place in found["places"]),
+        places=tuple(
+            Place(**{name: _finite(value) for name, value in place.items()})
+            for place in found["places"]
+        ),
         slopes=_rows(found["slopes"]),
         pulls=tuple(map(_finite, found["pulls"])),
         inverse=_rows(found["inverse"]),

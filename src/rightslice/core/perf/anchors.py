@@ -20,12 +20,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from operator import mul
-from typing import Final, NamedTuple
+from typing import Final
 
 from rightslice.core.perf.arithmetic import SCALAR, Arithmetic
 
 
-class Place(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Place:
     """Where a point lies: natural logs."""
 
     sequences: float
@@ -34,6 +35,17 @@ class Place(NamedTuple):
     tensor_parallel: float
     weight_bytes: float
     """Bytes a parameter, of the narrowest format stored."""
+
+    @property
+    def logs(self) -> tuple[float, ...]:
+        """Return all five, in order."""
+        return (
+            self.sequences,
+            self.input_tokens,
+            self.output_tokens,
+            self.tensor_parallel,
+            self.weight_bytes,
+        )
 
 
 REACH: Final = Place(4.2, 28.0, 13.7, 2.1, 0.9)
@@ -56,7 +68,9 @@ def likeness(one: Place, other: Place, arithmetic: Arithmetic = SCALAR) -> float
     >>> round(likeness(Place(0, 0, 0, 0, 0), Place(4.2, 0, 0, 0, 0)), 3)
     0.368
     """
-    apart = [abs(a - b) / reach for a, b, reach in zip(one, other, REACH, strict=True)]
+    apart = [
+        abs(a - b) / reach for a, b, reach in zip(one.logs, other.logs, REACH.logs, strict=True)
+    ]
     return arithmetic.exp(-sum(apart))
 
 
@@ -79,7 +93,7 @@ class Anchors:
     def seen_from(self, place: Place, arithmetic: Arithmetic = SCALAR) -> Misfit:
         """Return the model's own error at the lengths and the server of *place*, at any batch."""
         alike = tuple(
-            MISFIT_SD**2 * likeness(place._replace(sequences=own.sequences), own, arithmetic)
+            MISFIT_SD**2 * likeness(replace(place, sequences=own.sequences), own, arithmetic)
             for own in self.places
         )
         return Misfit(anchors=self, alike=alike)

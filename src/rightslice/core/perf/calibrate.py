@@ -158,8 +158,8 @@ def _prior_covariance(some: Reading, others: Reading) -> Array:
 
 def misfits(some: Sequence[Place], others: Sequence[Place]) -> Array:
     """Return the covariance of the model's own log error between places."""
-    one, two = np.array(some), np.array(others)
-    apart = np.abs(one[:, None] - two[None]) / np.array(REACH)
+    one, two = (np.array([place.logs for place in places]) for places in (some, others))
+    apart = np.abs(one[:, None] - two[None]) / np.array(REACH.logs)
     shared: Array = MISFIT_SD**2 * np.exp(-apart.sum(axis=-1))
     return shared
 

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from tools.docs.transcript import output_of
 
-VERBS = ("catalog", "size", "predict", "calibrate", "fit", "pack", "repack", "plan", "schema")
+VERBS = (
+    "catalog",
+    "size",
+    "predict",
+    "calibrate",
+    "fit",
+    "pack",
+    "repack",
+    "why-not",
+    "layouts",
+    "plan",
+    "schema",
+)
 SUBJECTS = ("gpus", "mig", "models", "engines", "instances")
 
 

@@ -38,11 +38,13 @@ VERBS: Final = {
     "size": "Memory of one server, term by term, and whether it fits.",
     "pack": "The fewest GPUs that hold a list of MIG slices, proven.",
     "repack": "Fewer GPUs for the slices that run, in proven fewest moves.",
+    "why-not": "What keeps a slice from its place, and which one move helps.",
+    "layouts": "Everything that one card can hold, drawn slot by slot.",
     "parse": "What manifests say of their vLLM servers, and what they do not.",
     "catalog": "The facts: GPUs, MIG profiles, models, releases, instances.",
     "schema": "JSON Schema of the files read and of every answer.",
 }
-"""Each verb, which is a module beside this one, and its line in the list of verbs."""
+"""Each verb, whose module stands beside this one (`why_not` for why-not), and what it does."""
 
 
 def command_line(verbs: Collection[str] = tuple(VERBS)) -> typer.Typer:
@@ -57,7 +59,7 @@ def command_line(verbs: Collection[str] = tuple(VERBS)) -> typer.Typer:
     app.callback()(_root)
     for name, line in VERBS.items():
         if name in verbs:
-            import_module(f"rightslice.entry.cli.{name}").register(app)
+            import_module(f"rightslice.entry.cli.{name.replace('-', '_')}").register(app)
         else:
             app.command(name, help=line)(_not_loaded)
     return app

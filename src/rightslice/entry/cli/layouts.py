@@ -1,80 +1,91 @@
-"""Cards drawn slot by slot as text: slices as boxes, free slots as dots, dead slots shaded."""
+"""`rightslice layouts`: everything that one card can hold, counted and drawn."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Annotated, Final
 
-from rightslice.core.catalog.mig import MigGrid, Placement
-from rightslice.core.packing.geometry import room, spot_at
+import typer
 
-FREE: Final = "·"
-DEAD: Final = "░"
-LEGEND: Final = {
-    FREE: f"{FREE} free",
-    DEAD: f"{DEAD} a slot that no further slice can take beside these",
-}
-"""What each mark means."""
+from rightslice.core.catalog.mig import MigGrid
+from rightslice.core.packing.enumeration import GridLayouts, MaximalLayout, grid_layouts
+from rightslice.edge.catalog_files import Catalog
+from rightslice.entry.cli.card_drawing import (
+    DEAD,
+    FREE,
+    LEGEND,
+    draw_card,
+    draw_ruler,
+    slot_width,
+)
+from rightslice.entry.cli.console import Exit, Output, OutputOption, print_json
+from rightslice.errors import InputError
 
-_COLUMNS_PER_CARD: Final = 56
-_NARROWEST: Final = 3
-_WIDEST: Final = 16
+GridArgument = Annotated[str, typer.Argument(metavar="GPU", help="A board with MIG, by its name.")]
+ProfileOption = Annotated[
+    list[str],
+    typer.Option(
+        "--profile", metavar="NAME", help="Only these profiles; default: all without + or -."
+    ),
+]
 
 
-def slot_width(grid: MigGrid, cards: Iterable[Iterable[tuple[Placement, str]]]) -> int:
-    """Return columns a slot so that the labels of all *cards* fit, within reason.
+def register(app: typer.Typer) -> None:
+    """Add the verb to the command line."""
+    app.command("layouts")(layouts_command)
 
-    Raises:
-        InputError: when the grid is unknown or a placement is none of its.
+
+def layouts_command(
+    gpu: GridArgument,
+    *,
+    profile: ProfileOption = [],  # noqa: B006 - typer reads the default and never changes it
+    output: OutputOption = Output.TABLE,
+) -> int:
+    """Every way to fill one card with MIG slices: legal starts, counts, all maximal layouts drawn.
+
+    Example: rightslice layouts A30
     """
-    slots = grid.slots or 1
-    width = max(_NARROWEST, -(-_COLUMNS_PER_CARD // slots) - 1)
-    for card in cards:
-        for placement, label in card:
-            size = spot_at(grid, placement).mask.bit_count()
-            width = max(width, -(-(len(label) + 1) // size) - 1)
-    return min(width, _WIDEST)
+    grid = Catalog().gpu(gpu).mig
+    if grid is None:
+        raise InputError(f"{gpu} has no MIG: its cards cannot be cut into slices")
+    found = grid_layouts(grid, profile or None)
+    if output is Output.JSON:
+        print_json(found)
+    else:
+        for line in describe(grid, found):
+            typer.echo(line)
+    return Exit.DONE
 
 
-def draw_card(
-    grid: MigGrid,
-    placements: Iterable[Placement],
-    labels: Mapping[Placement, str] | None = None,
-    width: int | None = None,
-) -> str:
-    """Return one line: each slice as a box over its slots, labelled by its profile or *labels*.
-
-    Labels too long for their box end in an ellipsis. Cards drawn with one *width* align.
-
-    Raises:
-        InputError: when the grid is unknown or a placement is none of its.
-    """
-    layout = sorted(placements)
-    named = {p: (labels or {}).get(p, str(p.profile)) for p in layout}
-    columns = width or slot_width(grid, [named.items()])
-    reachable = 0
-    for placement in room(grid, layout):
-        reachable |= spot_at(grid, placement).mask
-    cells: list[str] = []
-    slot = 0
-    starts = {placement.start: placement for placement in layout}
-    while slot < (grid.slots or 0):
-        placement_here = starts.get(slot)
-        if placement_here is None:
-            is_free = reachable >> slot & 1
-            cells.append(FREE.center(columns) if is_free else DEAD * columns)
-            slot += 1
-            continue
-        size = spot_at(grid, placement_here).mask.bit_count()
-        cells.append(_boxed(named[placement_here], size * (columns + 1) - 1))
-        slot += size
-    return f"│{'│'.join(cells)}│"
+def describe(grid: MigGrid, found: GridLayouts) -> list[str]:
+    """Return the layouts as lines of text."""
+    head = (
+        f"{found.gpu}: {found.slots} memory slots, {found.compute_slices} compute slices;"
+        f" placements {found.placement_evidence}"
+    )
+    names = [str(each.profile) for each in found.profiles]
+    longest = max(map(len, names), default=0)
+    starts = [
+        f"{name:{longest}}  {each.memory_slots} of {found.slots} slots,"
+        f" at most {each.max_instances or '?'}, may start at {', '.join(map(str, each.starts))}"
+        for name, each in zip(names, found.profiles, strict=True)
+    ]
+    counts = (
+        f"{found.states:,} legal layouts, {len(found.maximal):,} of them maximal;"
+        f" {found.multisets:,} sets of slices to which none can be added"
+    )
+    layouts = [[(p, str(p.profile)) for p in each.layout] for each in found.maximal]
+    width = slot_width(grid, layouts)
+    drawn = [_drawn(grid, each, width) for each in found.maximal]
+    marks = [f"  {FREE} free   {LEGEND[DEAD]}"] if any(DEAD in line for line in drawn) else []
+    return [head, "", *starts, "", counts, "", draw_ruler(grid, width), *drawn, *marks, *_NOTES]
 
 
-def draw_ruler(grid: MigGrid, width: int) -> str:
-    """Return the slot numbers that stand above cards drawn with *width*."""
-    return " " + " ".join(str(slot).ljust(width) for slot in range(grid.slots or 0)).rstrip()
+_NOTES: Final = (
+    "  counts: given as counts alone (mig-parted), the driver makes exactly this layout",
+    "  stuck:  the same slices placed otherwise would leave room for one more",
+)
 
 
-def _boxed(label: str, width: int) -> str:
-    return label.ljust(width) if len(label) <= width else f"{label[: width - 1]}…"
+def _drawn(grid: MigGrid, each: MaximalLayout, width: int) -> str:
+    said = [word for word, is_so in (("counts", each.by_counts), ("stuck", each.is_stuck)) if is_so]
+    return f"{draw_card(grid, each.layout, width=width)}  {', '.join(said)}".rstrip()

@@ -12,8 +12,8 @@ from rightslice.core.catalog.mig import MigGrid, ProfileName
 from rightslice.core.packing.geometry import Layout, room
 from rightslice.core.packing.offline import DoesNotFit, PackedCard, Packing, pack
 from rightslice.edge.catalog_files import Catalog
+from rightslice.entry.cli.card_drawing import LEGEND, draw_card, draw_ruler, slot_width
 from rightslice.entry.cli.console import Exit, Output, OutputOption, print_json
-from rightslice.entry.cli.layouts import LEGEND, draw_card, draw_ruler, slot_width
 from rightslice.entry.cli.options import GpuOption
 from rightslice.entry.cli.slices import parse_slices
 from rightslice.errors import InputError

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from rightslice.core.catalog.mig import MigGrid, Placement
 from rightslice.core.plan.result import CardPlan, Plan
-from rightslice.entry.cli.layouts import LEGEND, draw_card
+from rightslice.entry.cli.card_drawing import LEGEND, draw_card
 
 _COLOURS: Final = ("cyan", "magenta", "green", "yellow", "bright_blue", "red")
 _CARD_WIDTH: Final = 89

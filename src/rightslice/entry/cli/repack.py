@@ -16,8 +16,8 @@ from rightslice.core.packing.steps import apply_steps
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.live.read import read_live
 from rightslice.edge.text_files import check_target, write_text
+from rightslice.entry.cli.card_drawing import draw_card, draw_ruler, slot_width
 from rightslice.entry.cli.console import Exit, Output, OutputOption, print_json
-from rightslice.entry.cli.layouts import draw_card, draw_ruler, slot_width
 from rightslice.entry.cli.repack_text import cost_text, steps_text
 from rightslice.entry.cli.slices import parse_slices
 

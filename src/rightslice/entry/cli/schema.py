@@ -25,6 +25,8 @@ class Subject(Enum):
     FIT = "fit"
     PACK = "pack"
     REPACK = "repack"
+    WHY_NOT = "why-not"
+    LAYOUTS = "layouts"
     PLAN = "plan"
     CATALOG = "catalog"
     """Each list of the catalogue, by its name."""
@@ -65,7 +67,7 @@ def _file_schema(subject: Subject) -> object:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **described}
 
 
-def _answer(subject: Subject) -> type | UnionType:  # noqa: PLR0911 - one return an answer
+def _answer(subject: Subject) -> type | UnionType:  # noqa: C901, PLR0911 - one case an answer
     match subject:
         case Subject.SIZE:
             from rightslice.core.sizing.result import SizeAnswer  # noqa: PLC0415 - only here
@@ -91,6 +93,14 @@ def _answer(subject: Subject) -> type | UnionType:  # noqa: PLR0911 - one return
             from rightslice.core.packing.repack import NoRepack, RepackPlan  # noqa: PLC0415 - only here
 
             return RepackPlan | NoRepack
+        case Subject.WHY_NOT:
+            from rightslice.core.packing.why_not import WhyNot  # noqa: PLC0415 - only here
+
+            return WhyNot
+        case Subject.LAYOUTS:
+            from rightslice.core.packing.enumeration import GridLayouts  # noqa: PLC0415 - only here
+
+            return GridLayouts
         case Subject.PLAN:
             from rightslice.core.plan.result import Plan  # noqa: PLC0415 - only here
 

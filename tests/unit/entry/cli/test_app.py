@@ -155,7 +155,8 @@ def test_only_the_called_verb_is_loaded(verb: str) -> None:
     """Help starts fast, because it needs no verb: each verb's module loads on its call."""
     code = (
         "import sys; from rightslice.entry.cli.app import run; run(sys.argv[1:]);"
-        f"print([v for v in {list(app.VERBS)} if 'rightslice.entry.cli.' + v in sys.modules])"
+        f"print([v for v in {list(app.VERBS)}"
+        " if 'rightslice.entry.cli.' + v.replace('-', '_') in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, verb, "--help"], check=True, capture_output=True, text=True

@@ -1,57 +1,34 @@
-"""Cards drawn as text."""
+"""The layouts verb draws everything that a card can hold."""
 
 from __future__ import annotations
 
+import json
+
+import jsonschema
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from rightslice.core.catalog.mig import MigGrid, Placement, ProfileName
-from rightslice.core.packing.geometry import states
-from rightslice.edge.catalog_files import Catalog
-from rightslice.entry.cli.layouts import draw_card, draw_ruler
+from rightslice.entry.cli.app import run
+from rightslice.entry.cli.schema import Subject, schema_of
 
 
-@pytest.fixture(scope="session")
-def a100() -> MigGrid:
-    """An A100 with 40 GB."""
-    mig = Catalog().gpu("A100-40GB").mig
-    assert mig is not None
-    return mig
+def test_every_maximal_layout_is_drawn_with_its_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    """An A30 has five, of which one needs start slots."""
+    assert run(["layouts", "A30"]) == 0
+    text = capsys.readouterr().out
+    assert "26 legal layouts, 5 of them maximal" in text
+    assert "2g.12gb  2 of 4 slots, at most 2, may start at 0, 2" in text
+    assert text.count("│  counts") == 4
 
 
-def at(name: str, start: int) -> Placement:
-    """Return a placement."""
-    return Placement(profile=ProfileName(name), start=start)
+def test_layouts_as_json_are_of_the_published_form(capsys: pytest.CaptureFixture[str]) -> None:
+    """All 78 layouts of an A100 stand in the document."""
+    assert run(["layouts", "A100-40GB", "--output", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    jsonschema.validate(document, json.loads(json.dumps(schema_of(Subject.LAYOUTS))))
+    assert len(document["maximal"]) == 78
 
 
-def test_slices_are_boxes_over_their_slots(a100: MigGrid) -> None:
-    """Each slice spans its slots; the borders between slots stay where they are."""
-    layout = [at("3g.20gb", 4), at("1g.5gb", 0), at("2g.10gb", 2)]
-    assert draw_card(a100, layout) == ("│1g.5gb│  ·   │2g.10gb      │3g.20gb                    │")
-
-
-def test_a_dead_slot_is_shaded(a100: MigGrid) -> None:
-    """Slot seven holds nothing once the rest of its half is taken."""
-    layout = [at("4g.20gb", 0), at("1g.5gb", 4), at("1g.5gb", 5), at("1g.5gb", 6)]
-    assert draw_card(a100, layout).endswith("│1g.5gb│1g.5gb│1g.5gb│░░░░░░│")
-
-
-def test_labels_replace_profiles_and_are_cut(a100: MigGrid) -> None:
-    """A workload's name stands in its box, with an ellipsis when it is too long."""
-    one = at("1g.5gb", 0)
-    assert draw_card(a100, [one], {one: "summarise"}, width=6).startswith("│summa…│")
-
-
-def test_ruler_numbers_stand_over_their_slots(a100: MigGrid) -> None:
-    """The ruler's numbers begin where the slots' cells begin."""
-    card = draw_card(a100, [], width=6)
-    ruler = draw_ruler(a100, 6)
-    assert [ruler[i] for i, mark in enumerate(card[:-1], 1) if mark == "│"] == list("01234567")
-
-
-@given(data=st.data())
-def test_all_cards_of_a_width_align(data: st.DataObject, a100: MigGrid) -> None:
-    """Whatever the layout, a card takes the same columns."""
-    layout = data.draw(st.sampled_from(states(a100)))
-    assert len(draw_card(a100, layout, width=10)) == 8 * 11 + 1
+def test_a_board_without_mig_has_no_layouts(capsys: pytest.CaptureFixture[str]) -> None:
+    """The reason is said, exit code 2."""
+    assert run(["layouts", "L4"]) == 2
+    assert "has no MIG" in capsys.readouterr().err

@@ -1,0 +1,115 @@
+"""Which nodes a pod may use, by the filters of kube-scheduler that depend on the node alone.
+
+Taints and tolerations, ``nodeName``, ``nodeSelector`` and required node affinity, as in
+k8s.io/component-helpers scheduling/corev1 (helpers.go, nodeaffinity). What depends on other pods or
+volumes (`beyond_these`) is not decided here: a pod that has it is left to the scheduler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from rightslice.kube.cluster.view import ClusterNode, Taint
+from rightslice.kube.parse.decoded import at, items, mapping, text
+
+_REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"
+_KEEPS_OUT: Final = ("NoSchedule", "NoExecute")
+_NODE_BOUND_VOLUMES: Final = ("persistentVolumeClaim", "ephemeral")
+
+
+def may_use(spec: Mapping[str, object], node: ClusterNode) -> bool:
+    """Whether a pod of *spec* may be put on *node*, resources apart."""
+    named = text(spec.get("nodeName"))
+    if named is not None:
+        return named == node.name
+    return node.is_ready and _tolerates(spec, node) and _selects(spec, node)
+
+
+def beyond_these(spec: Mapping[str, object]) -> str | None:
+    """Return what else decides about the pod's node, or None: other pods, volumes, a scheduler."""
+    scheduler = text(spec.get("schedulerName"))
+    if scheduler not in (None, "default-scheduler"):
+        return f"schedulerName {scheduler}: what it does is not known here"
+    if items(spec.get("schedulingGates")):
+        return "schedulingGates: another controller decides when it starts"
+    affinity = mapping(spec.get("affinity"))
+    for name in ("podAffinity", "podAntiAffinity"):
+        if items(at(affinity, name, _REQUIRED)):
+            return f"required {name}: where it may run depends on other pods"
+    for constraint in items(spec.get("topologySpreadConstraints")):
+        if mapping(constraint).get("whenUnsatisfiable") != "ScheduleAnyway":
+            return "topologySpreadConstraints: where it may run depends on other pods"
+    for volume in items(spec.get("volumes")):
+        bound = next((one for one in _NODE_BOUND_VOLUMES if one in mapping(volume)), None)
+        if bound is not None:
+            return f"volume {mapping(volume).get('name')}: a {bound} may be bound to some nodes"
+    return None
+
+
+def _tolerates(spec: Mapping[str, object], node: ClusterNode) -> bool:
+    tolerations = [mapping(one) for one in items(spec.get("tolerations"))]
+    return all(
+        any(_matches(toleration, taint) for toleration in tolerations)
+        for taint in node.taints
+        if taint.effect in _KEEPS_OUT
+    )
+
+
+def _matches(toleration: Mapping[str, object], taint: Taint) -> bool:
+    effect, key = text(toleration.get("effect")), text(toleration.get("key"))
+    if effect is not None and effect != taint.effect:
+        return False
+    if key is not None and key != taint.key:
+        return False
+    if toleration.get("operator") == "Exists":
+        return True
+    return key is not None and (text(toleration.get("value")) or "") == taint.value
+
+
+def _selects(spec: Mapping[str, object], node: ClusterNode) -> bool:
+    wanted = mapping(spec.get("nodeSelector"))
+    if any(node.labels.get(key) != value for key, value in wanted.items()):
+        return False
+    required = at(spec, "affinity", "nodeAffinity", _REQUIRED)
+    if required is None:
+        return True
+    terms = [mapping(one) for one in items(at(required, "nodeSelectorTerms"))]
+    return any(_term_matches(term, node) for term in terms)
+
+
+def _term_matches(term: Mapping[str, object], node: ClusterNode) -> bool:
+    expressions, fields = items(term.get("matchExpressions")), items(term.get("matchFields"))
+    if not expressions and not fields:
+        return False
+    names = {"metadata.name": node.name}
+    return all(_holds(mapping(one), node.labels) for one in expressions) and all(
+        _holds(mapping(one), names) for one in fields
+    )
+
+
+def _holds(requirement: Mapping[str, object], labels: Mapping[str, str]) -> bool:
+    key = text(requirement.get("key")) or ""
+    value = labels.get(key)
+    values = [str(one) for one in items(requirement.get("values"))]
+    match requirement.get("operator"):
+        case "In":
+            return value in values
+        case "NotIn":
+            return value not in values
+        case "Exists":
+            return value is not None
+        case "DoesNotExist":
+            return value is None
+        case "Gt" | "Lt" as operator:
+            return _compares(operator, value, values)
+        case _:
+            return False
+
+
+def _compares(operator: str, value: str | None, bounds: list[str]) -> bool:
+    try:
+        number, bound = int(value or ""), int(bounds[0])
+    except (ValueError, IndexError):
+        return False
+    return number > bound if operator == "Gt" else number < bound

@@ -1,0 +1,119 @@
+"""What the GPU resources of a node stand for: whole cards, slices, or turns on a card.
+
+The labels are those of NVIDIA's GPU feature discovery (NVIDIA/k8s-device-plugin
+docs/gpu-feature-discovery): ``nvidia.com/gpu.product`` is the board, with ``-MIG-<profile>`` under
+the strategy ``single`` and ``-SHARED`` where cards are shared; ``nvidia.com/gpu.replicas`` is the
+number of turns on a card, ``nvidia.com/gpu.sharing-strategy`` whether they are MPS shares;
+``nvidia.com/gpu.memory`` is MiB of the board, or of a slice under ``single``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from rightslice.core.catalog.device import Device, device_of
+from rightslice.core.catalog.gpu import Gpu
+from rightslice.core.catalog.mig import ProfileName
+from rightslice.core.catalog.resource import WHOLE
+from rightslice.core.catalog.share import Exclusive, MigSlice, MpsShare, Share, TimeSlice
+from rightslice.errors import InputError
+from rightslice.kube.cluster.view import ClusterNode
+from rightslice.units import MIB
+
+SHARED: Final = f"{WHOLE}.shared"
+SLICE_PREFIX: Final = "nvidia.com/mig-"
+_PRODUCT: Final = re.compile(r"(?P<board>.+?)(?:-MIG-(?P<profile>.+?))?(?:-SHARED)?")
+_VARIANT: Final = re.compile(r"(gb)\.(me|gfx)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandedOut:
+    """One extended resource of a node, and the device behind one unit of it."""
+
+    resource: str
+    device: Device
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeHardware:
+    """The GPU resources of one node; `problem` says what of them is not known."""
+
+    handed_out: tuple[HandedOut, ...] = ()
+    problem: str | None = None
+
+
+def gpu_resources(node: ClusterNode) -> tuple[str, ...]:
+    """Return the NVIDIA resources that *node* hands out at least one of, by name."""
+    return tuple(
+        sorted(
+            name
+            for name, amount in node.allocatable.items()
+            if (name in (WHOLE, SHARED) or name.startswith(SLICE_PREFIX)) and amount > 0
+        )
+    )
+
+
+def profile_of(resource: str) -> ProfileName:
+    """Return the MIG profile of a resource name, which writes ``+`` as a dot.
+
+    >>> profile_of("nvidia.com/mig-1g.10gb.me")
+    '1g.10gb+me'
+    """
+    return ProfileName(_VARIANT.sub(r"\1+\2", resource.removeprefix(SLICE_PREFIX)))
+
+
+def hardware_of(node: ClusterNode, find_gpu: Callable[[str], Gpu]) -> NodeHardware:
+    """Return what the GPU resources of *node* stand for, by its labels.
+
+    Args:
+        node: the node.
+        find_gpu: the catalogue's board of a product label; raises InputError for an unknown one.
+    """
+    resources = gpu_resources(node)
+    if not resources:
+        return NodeHardware()
+    product = node.labels.get("nvidia.com/gpu.product", "")
+    match = _PRODUCT.fullmatch(product)
+    if match is None:
+        return NodeHardware(problem=f"node {node.name} lacks the label nvidia.com/gpu.product")
+    try:
+        gpu = find_gpu(match["board"])
+        found = [
+            HandedOut(
+                resource=name, device=_device(node, gpu, _share(name, match["profile"], node))
+            )
+            for name in resources
+        ]
+    except InputError as error:
+        return NodeHardware(problem=f"node {node.name}: {error}")
+    return NodeHardware(handed_out=tuple(found))
+
+
+def _share(resource: str, single: str | None, node: ClusterNode) -> Share:
+    if resource.startswith(SLICE_PREFIX):
+        return MigSlice(profile=profile_of(resource))
+    if single is not None:
+        return MigSlice(profile=profile_of(single))
+    replicas = node.labels.get("nvidia.com/gpu.replicas", "")
+    turns = int(replicas) if replicas.isdecimal() and replicas.isascii() else 1
+    if turns < 2:
+        return Exclusive()
+    if node.labels.get("nvidia.com/gpu.sharing-strategy") == "mps":
+        return MpsShare(replicas=turns)
+    return TimeSlice(replicas=turns)
+
+
+def _device(node: ClusterNode, gpu: Gpu, share: Share) -> Device:
+    """Return the device, with the board's memory as the label gives it where it speaks of a board.
+
+    The label counts what the driver lists, in MiB; CUDA sees a little less, so that the catalogue's
+    figure, where there is one, is the better.
+    """
+    if gpu.memory_bytes is not None or isinstance(share, MigSlice):
+        return device_of(gpu, share)
+    label = node.labels.get("nvidia.com/gpu.memory", "")
+    known = int(label) * MIB if label.isdecimal() and label.isascii() else None
+    return device_of(gpu, share, memory_bytes=known)

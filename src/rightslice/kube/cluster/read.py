@@ -1,0 +1,156 @@
+"""Decoded API objects -> `Cluster`. An object that cannot be read is left out and named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Final, TypeVar
+
+from rightslice.errors import InputError
+from rightslice.kube.cluster.demand import pod_requests
+from rightslice.kube.cluster.quantity import parse_quantity
+from rightslice.kube.cluster.view import Cluster, ClusterNode, LimitRange, ResourceQuota, Taint
+from rightslice.kube.parse.decoded import at, items, mapping, text
+
+Decoded = Mapping[str, object]
+_Value = TypeVar("_Value")
+UNBOUND: Final = ""
+_ENDED: Final = ("Succeeded", "Failed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Read:
+    """A cluster, and what could not be read of it."""
+
+    cluster: Cluster
+    problems: tuple[str, ...] = ()
+
+
+def read_cluster(objects: Mapping[str, Iterable[Decoded]]) -> Read:
+    """Return the cluster that *objects* (by kind) describe: Node, Pod, Namespace and the limits.
+
+    Kinds that are absent are empty. A Pod that ended holds nothing; one that is bound to no node
+    yet is counted as pending.
+    """
+    problems: list[str] = []
+    used: dict[str, dict[str, Fraction]] = {}
+    for node, asked in _each(objects.get("Pod", ()), bound_requests, problems):
+        held = used.setdefault(node, {})
+        for resource, amount in asked.items():
+            held[resource] = held.get(resource, Fraction(0)) + amount
+    nodes = _each(objects.get("Node", ()), read_node, problems)
+    ranges = _each(objects.get("LimitRange", ()), read_limit_ranges, problems)
+    pending = used.pop(UNBOUND, {})
+    cluster = Cluster(
+        nodes=tuple(replace(node, used=used.get(node.name, {})) for node in nodes),
+        pending=pending,
+        quotas=tuple(_each(objects.get("ResourceQuota", ()), read_quota, problems)),
+        limit_ranges=tuple(one for some in ranges for one in some),
+        namespaces={
+            text(at(one, "metadata", "name")) or "": labels_of(one)
+            for one in objects.get("Namespace", ())
+        },
+    )
+    return Read(cluster=cluster, problems=tuple(problems))
+
+
+def bound_requests(pod: Decoded) -> tuple[str, dict[str, Fraction]]:
+    """Return the node that *pod* is bound to (or `UNBOUND`) and what it holds: {} when it ended.
+
+    Raises:
+        InputError: when an amount is no quantity.
+    """
+    node = text(at(pod, "spec", "nodeName")) or UNBOUND
+    return node, {} if at(pod, "status", "phase") in _ENDED else pod_requests(pod)
+
+
+def read_node(node: Decoded) -> ClusterNode:
+    """Return a node; what its pods hold is not in the object.
+
+    Raises:
+        InputError: when it has no name, or an amount is no quantity.
+    """
+    conditions = [mapping(one) for one in items(at(node, "status", "conditions"))]
+    ready = any(one.get("type") == "Ready" and one.get("status") == "True" for one in conditions)
+    return ClusterNode(
+        name=_name(node),
+        labels=labels_of(node),
+        taints=tuple(_taint(mapping(one)) for one in items(at(node, "spec", "taints"))),
+        is_ready=ready and at(node, "spec", "unschedulable") is not True,
+        allocatable=_amounts(at(node, "status", "allocatable")),
+    )
+
+
+def read_quota(quota: Decoded) -> ResourceQuota:
+    """Return a ResourceQuota.
+
+    Raises:
+        InputError: when it has no name, or an amount is no quantity.
+    """
+    spec = mapping(quota.get("spec"))
+    return ResourceQuota(
+        namespace=text(at(quota, "metadata", "namespace")) or "",
+        name=_name(quota),
+        hard=_amounts(spec.get("hard")),
+        used=_amounts(at(quota, "status", "used")),
+        is_scoped=bool(spec.get("scopes") or spec.get("scopeSelector")),
+    )
+
+
+def read_limit_ranges(given: Decoded) -> list[LimitRange]:
+    """Return the bounds of a LimitRange on containers and pods.
+
+    Raises:
+        InputError: when it has no name, or an amount is no quantity.
+    """
+    limits = [mapping(one) for one in items(at(given, "spec", "limits"))]
+    return [
+        LimitRange(
+            namespace=text(at(given, "metadata", "namespace")) or "",
+            name=_name(given),
+            counts=str(one["type"]),
+            minimum=_amounts(one.get("min")),
+            maximum=_amounts(one.get("max")),
+        )
+        for one in limits
+        if one.get("type") in ("Container", "Pod")
+    ]
+
+
+def labels_of(given: object) -> dict[str, str]:
+    """Return the labels of a decoded object."""
+    labels = mapping(at(given, "metadata", "labels"))
+    return {key: value for key, value in labels.items() if isinstance(value, str)}
+
+
+def _each(
+    given: Iterable[Decoded], read: Callable[[Decoded], _Value], problems: list[str]
+) -> Iterator[_Value]:
+    for one in given:
+        try:
+            yield read(one)
+        except InputError as error:
+            problems.append(f"{one.get('kind') or 'object'} {_called(one)}: {error}")
+
+
+def _called(given: Decoded) -> str:
+    namespace = text(at(given, "metadata", "namespace"))
+    name = text(at(given, "metadata", "name")) or "?"
+    return name if namespace is None else f"{namespace}/{name}"
+
+
+def _name(given: Decoded) -> str:
+    name = text(at(given, "metadata", "name"))
+    if name is None:
+        raise InputError("metadata.name is missing")
+    return name
+
+
+def _taint(taint: Mapping[str, object]) -> Taint:
+    key, value = text(taint.get("key")) or "", text(taint.get("value")) or ""
+    return Taint(key=key, value=value, effect=text(taint.get("effect")) or "")
+
+
+def _amounts(given: object) -> dict[str, Fraction]:
+    return {name: parse_quantity(amount) for name, amount in mapping(given).items()}

@@ -1,0 +1,96 @@
+"""The values: nodes and what they hand out, quotas, limit ranges, namespaces.
+
+Everything is what the API server said at one moment. What a kubelet or a device plugin knows
+beside it (health of one device, which device a pod got) is not in here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Final
+
+PODS: Final = "pods"
+_ZERO: Final = Fraction(0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taint:
+    """A taint of a node."""
+
+    key: str
+    value: str
+    effect: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterNode:
+    """A node: its labels, what it hands out and what of that is taken by pods bound to it."""
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[Taint, ...] = ()
+    is_ready: bool = True
+    """Ready, and not cordoned."""
+    allocatable: Mapping[str, Fraction] = field(default_factory=dict)
+    used: Mapping[str, Fraction] = field(default_factory=dict)
+
+    def free(self, resource: str) -> Fraction:
+        """Return what is left of *resource*; never below zero."""
+        left = self.allocatable.get(resource, _ZERO) - self.used.get(resource, _ZERO)
+        return max(left, _ZERO)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResourceQuota:
+    """What a namespace may hold of a resource at once, and holds: keys as the object spells them.
+
+    `is_scoped` says that it counts only some of the pods (by priority class, or best effort):
+    which ones, this value does not tell.
+    """
+
+    namespace: str
+    name: str
+    hard: Mapping[str, Fraction]
+    used: Mapping[str, Fraction]
+    is_scoped: bool = False
+
+    def left(self, key: str) -> Fraction | None:
+        """Return what is left under *key*, or None when the quota does not count it."""
+        if key not in self.hard:
+            return None
+        return max(self.hard[key] - self.used.get(key, _ZERO), _ZERO)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitRange:
+    """Bounds on one container, or on one pod, of a namespace."""
+
+    namespace: str
+    name: str
+    counts: str
+    """``Container`` or ``Pod``."""
+    minimum: Mapping[str, Fraction]
+    maximum: Mapping[str, Fraction]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """One moment of a cluster."""
+
+    nodes: tuple[ClusterNode, ...] = ()
+    pending: Mapping[str, Fraction] = field(default_factory=dict)
+    """What pods ask for that are bound to no node yet."""
+    quotas: tuple[ResourceQuota, ...] = ()
+    limit_ranges: tuple[LimitRange, ...] = ()
+    namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Labels of each namespace."""
+
+    def quotas_of(self, namespace: str) -> tuple[ResourceQuota, ...]:
+        """Return the quotas of *namespace*."""
+        return tuple(one for one in self.quotas if one.namespace == namespace)
+
+    def limit_ranges_of(self, namespace: str) -> tuple[LimitRange, ...]:
+        """Return the limit ranges of *namespace*."""
+        return tuple(one for one in self.limit_ranges if one.namespace == namespace)

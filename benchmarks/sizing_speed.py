@@ -24,10 +24,9 @@ from rightslice.core.catalog.model import Model
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.share import Exclusive, MigSlice
 from rightslice.core.sizing.columns import varied
-from rightslice.core.sizing.defaults import effective_flags
 from rightslice.core.sizing.fixes import smallest_fix
 from rightslice.core.sizing.memory import size
-from rightslice.core.sizing.startup import Startup
+from rightslice.core.sizing.startup import startup_of
 from rightslice.core.sizing.sweep import sweep
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.memory_coefficients import memory_coefficients
@@ -78,15 +77,7 @@ def one_seconds(model: Model) -> float:
 def sweep_seconds(model: Model, count: int) -> float:
     """Return the time of one configuration among *count*, the making of arrays included."""
     device, server = device_of(CARD, Exclusive()), ServerConfig()
-    start = Startup(
-        model=model,
-        device=device,
-        engine=ENGINE,
-        coefficients=KNOWN,
-        flags=effective_flags(model, device, server, ENGINE),
-        quantization=None,
-        neighbours_bytes=0,
-    )
+    start = startup_of(model, device, server, engine=ENGINE, coefficients=KNOWN)
     columns = drawn(count)
     sweep(varied(start, columns))
     return best_seconds(lambda: sweep(varied(start, columns))) / count

@@ -46,14 +46,18 @@ def larger(one: Whole, other: Whole | int) -> Whole:
     """
     if isinstance(one, int):
         return max(one, other)
-    return one.clip(min=other)
+    from numpy import maximum  # noqa: PLC0415 - numpy loads where it is used
+
+    return maximum(one, other)
 
 
 def smaller(one: Whole, other: Whole | int) -> Whole:
     """Return the smaller of two amounts."""
     if isinstance(one, int):
         return min(one, other)
-    return one.clip(max=other)
+    from numpy import minimum  # noqa: PLC0415 - numpy loads where it is used
+
+    return minimum(one, other)
 
 
 @overload

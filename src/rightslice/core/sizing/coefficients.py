@@ -7,6 +7,7 @@ model: all are constants of the engine's code paths or of the CUDA libraries und
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rightslice.core.catalog.estimate import Band
 from rightslice.core.catalog.source import Source
@@ -107,6 +108,7 @@ class MemoryCoefficients:
     source: Source
 
 
+@lru_cache(maxsize=256)
 def release_number(version: str) -> tuple[int, ...]:
     """Return the numbers of a release, for comparison.
 

@@ -1,26 +1,33 @@
 """Many configurations of one model under one release: numbers in arrays, the rest by kind.
 
-Two ways in: `gathered` takes start-ups as they come, `varied` one start-up and the columns in which
-the others differ. Flags are taken as resolved: a default that follows from another flag is not
-worked out again.
+Three ways in: `of_servers` takes servers with the devices that each is to run on, `gathered` takes
+start-ups as they come, `varied` one start-up and the columns in which the others differ. There,
+flags are taken as resolved: a default that follows from another flag is not worked out again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
 from rightslice.core.catalog.device import Device
+from rightslice.core.catalog.engine import BatchDefaults, EngineRelease
+from rightslice.core.catalog.model import Model
+from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.share import Exclusive
-from rightslice.core.sizing.result import EffectiveFlags
-from rightslice.core.sizing.startup import Startup
+from rightslice.core.sizing.coefficients import MemoryCoefficients
+from rightslice.core.sizing.defaults import memory_class
+from rightslice.core.sizing.graphs import board_kind
+from rightslice.core.sizing.startup import Startup, startup_of
 from rightslice.errors import InputError, UnknownNameError
 
 if TYPE_CHECKING:
     from rightslice.core.sizing.amounts import Reals, Wholes
+
+_Value = TypeVar("_Value")
 
 _COUNTS: Final = ("max_model_len", "max_num_seqs", "max_num_batched_tokens")
 _BYTES: Final = ("memory_bytes", "kv_cache_memory_bytes", "neighbours_bytes")
@@ -69,20 +76,75 @@ class Columns:
 
 def gathered(startups: Iterable[Startup]) -> Columns:
     """Return *startups*, which share model, release and coefficients, as columns."""
-    rows, kinds = list(startups), _Kinds()
-    kind = [kinds.place(startup) for startup in rows]
-    flags = [startup.flags for startup in rows]
+    return _columns([(startup, startup.device) for startup in startups])
+
+
+def of_servers(
+    model: Model,
+    pairs: Iterable[tuple[Device, ServerConfig]],
+    *,
+    engine: EngineRelease,
+    coefficients: MemoryCoefficients,
+) -> Columns:
+    """Return each server on its device as columns, in their order.
+
+    A server that is one object in several pairs is resolved once for each class of memory that the
+    release knows (`defaults.memory_class`); the device decides nothing else about its flags.
+    """
+    known: dict[tuple[int, BatchDefaults], Startup] = {}
+    classes: dict[int, BatchDefaults] = {}
+    held = list(pairs)
+    rows = []
+    for device, server in held:
+        if id(device) not in classes:
+            classes[id(device)], _ = memory_class(device, engine)
+        key = (id(server), classes[id(device)])
+        if key not in known:
+            known[key] = startup_of(model, device, server, engine=engine, coefficients=coefficients)
+        rows.append((known[key], device))
+    return _columns(rows)
+
+
+def _columns(rows: list[tuple[Startup, Device]]) -> Columns:
+    """Return start-ups, each on the device beside it; equal objects are looked at once."""
+    startups, of_row = _once([startup for startup, _ in rows])
+    devices, on = _once([device for _, device in rows])
+    flags_kinds, flags_kind = _coded([_startup_kind(startup) for startup in startups])
+    _, device_kind = _coded([_device_kind(device) for device in devices])
+    codes = device_kind[on] * len(flags_kinds) + flags_kind[of_row]
+    _, first, kind = np.unique(codes, return_index=True, return_inverse=True)
+    flags = [startup.flags for startup in startups]
     return Columns(
-        kinds=kinds.found,
-        kind=_wholes(kind),
-        memory_bytes=_wholes([startup.device.memory_bytes for startup in rows]),
-        neighbours_bytes=_wholes([startup.neighbours_bytes for startup in rows]),
-        gpu_memory_utilization=np.array([one.gpu_memory_utilization for one in flags], float),
-        kv_cache_memory_bytes=_wholes([one.kv_cache_memory_bytes or 0 for one in flags]),
-        max_model_len=_wholes([one.max_model_len for one in flags]),
-        max_num_seqs=_wholes([one.max_num_seqs for one in flags]),
-        max_num_batched_tokens=_wholes([one.max_num_batched_tokens for one in flags]),
+        kinds=tuple(replace(rows[at][0], device=rows[at][1]) for at in first.tolist()),
+        kind=kind,
+        memory_bytes=_wholes([device.memory_bytes for device in devices])[on],
+        neighbours_bytes=_wholes([startup.neighbours_bytes for startup in startups])[of_row],
+        gpu_memory_utilization=np.array([one.gpu_memory_utilization for one in flags])[of_row],
+        kv_cache_memory_bytes=_wholes([one.kv_cache_memory_bytes or 0 for one in flags])[of_row],
+        max_model_len=_wholes([one.max_model_len for one in flags])[of_row],
+        max_num_seqs=_wholes([one.max_num_seqs for one in flags])[of_row],
+        max_num_batched_tokens=_wholes([one.max_num_batched_tokens for one in flags])[of_row],
     )
+
+
+def _once(values: list[_Value]) -> tuple[list[_Value], Wholes]:
+    """Return each object once, and the place of each value among them."""
+    places: dict[int, int] = {}
+    found: list[_Value] = []
+    each = []
+    for value in values:
+        place = places.setdefault(id(value), len(found))
+        if place == len(found):
+            found.append(value)
+        each.append(place)
+    return found, _wholes(each)
+
+
+def _coded(keys: list[tuple[object, ...]]) -> tuple[dict[tuple[object, ...], int], Wholes]:
+    """Return a number for each different key, and the number of each key."""
+    codes: dict[tuple[object, ...], int] = {}
+    each = [codes.setdefault(key, len(codes)) for key in keys]
+    return codes, _wholes(each)
 
 
 def varied(startup: Startup, columns: Mapping[str, Sequence[Any] | Wholes | Reals]) -> Columns:
@@ -127,13 +189,15 @@ def _kinds_of(
         startup = replace(startup, flags=given)
     if not names:
         return (startup,), np.zeros(count, np.int64)
-    kinds, kind, known = _Kinds(), [], dict[tuple[object, ...], int]()
+    kinds: dict[tuple[object, ...], Startup] = {}
+    places, kind = dict[tuple[object, ...], int](), []
     for values in zip(*(_plain(columns[name]) for name in names), strict=True):
         key = tuple(_device_kind(one) if isinstance(one, Device) else one for one in values)
-        if key not in known:
-            known[key] = kinds.place(_changed(startup, dict(zip(names, values, strict=True))))
-        kind.append(known[key])
-    return kinds.found, _wholes(kind)
+        if key not in places:
+            places[key] = len(kinds)
+            kinds[key] = _changed(startup, dict(zip(names, values, strict=True)))
+        kind.append(places[key])
+    return tuple(kinds.values()), _wholes(kind)
 
 
 def _plain(column: Sequence[Any] | Wholes | Reals) -> Sequence[Any]:
@@ -147,40 +211,18 @@ def _changed(startup: Startup, values: dict[str, Any]) -> Startup:
     return replace(startup, flags=replace(startup.flags, **values), **own)
 
 
-class _Kinds:
-    """Start-ups that differ in more than numbers, each once."""
-
-    def __init__(self) -> None:
-        self._places: dict[tuple[object, ...], int] = {}
-        self._found: list[Startup] = []
-
-    def place(self, startup: Startup) -> int:
-        """Return the place of the kind of *startup*."""
-        key = (
-            *_device_kind(startup.device), *_flags_kind(startup.flags),
-            startup.quantization, startup.lora_ranks,
-        )  # fmt: skip
-        place = self._places.setdefault(key, len(self._found))
-        if place == len(self._found):
-            self._found.append(startup)
-        return place
-
-    @property
-    def found(self) -> tuple[Startup, ...]:
-        """Every kind, in the order of `place`."""
-        return tuple(self._found)
-
-
 def _device_kind(device: Device) -> tuple[object, ...]:
     """What of a device, beside its memory, decides a term or a refusal."""
-    return isinstance(device.share, Exclusive), device.gpu.compute_capability
+    return isinstance(device.share, Exclusive), *board_kind(device)
 
 
-def _flags_kind(flags: EffectiveFlags) -> tuple[object, ...]:
+def _startup_kind(startup: Startup) -> tuple[object, ...]:
+    """What of a start-up, beside its numbers and its device, decides a term or a refusal."""
+    flags = startup.flags
     return (
         flags.kv_cache_memory_bytes is None, flags.dtype, flags.kv_cache_dtype, flags.block_size,
-        flags.tensor_parallel, flags.pipeline_parallel, flags.expert_parallel,
-        flags.enforce_eager, flags.chunked_prefill, flags.prefix_caching,
+        flags.tensor_parallel, flags.pipeline_parallel, flags.expert_parallel, flags.enforce_eager,
+        flags.chunked_prefill, flags.prefix_caching, startup.quantization, startup.lora_ranks,
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from rightslice.core.catalog.device import Device
 from rightslice.core.catalog.estimate import Band
 from rightslice.core.catalog.model import Attention, LatentAttention, Layer
 from rightslice.core.sizing.amounts import Whole, larger, rounded, smaller
@@ -121,8 +122,16 @@ def split_results(startup: Startup, stage: StageWeights, step: Step[Whole]) -> W
     )
 
 
+def board_kind(device: Device) -> tuple[bool]:
+    """Return what of a board decides memory: whether FlashAttention 3 runs on it.
+
+    `columns` sorts devices by it: what else of a board a formula reads belongs here.
+    """
+    return (device.gpu.compute_capability == _SPLITTING,)
+
+
 def _splits_attention(startup: Startup) -> bool:
-    hopper = startup.device.gpu.compute_capability == _SPLITTING
+    (hopper,) = board_kind(startup.device)
     return hopper and startup.engine.graph_modes == _FULL_AND_PIECEWISE
 
 
@@ -168,7 +177,8 @@ def non_torch_memory(startup: Startup) -> tuple[Band, str]:
     if pipeline > 1:
         return entry.pipeline, f"cuBLAS and NCCL over {pipeline} stages, {since}"
     band = entry.single
-    if startup.device.gpu.compute_capability != _SPLITTING:
+    (hopper,) = board_kind(startup.device)
+    if not hopper:
         least = min(known.single.low for known in startup.coefficients.non_torch)
         band = Band(min(least, band.low), band.expected, band.high)
     return band, f"cuBLAS and library workspaces of one GPU, {since}"

@@ -14,7 +14,7 @@ stage with the fewest blocks is shown, as vLLM allocates that many everywhere.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from rightslice.core.catalog.device import Device
@@ -25,7 +25,6 @@ from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.sizing.activation import ActivationPeak, activation_peak
 from rightslice.core.sizing.budget import Budget, pool_left, remainder
 from rightslice.core.sizing.coefficients import MemoryCoefficients, release_number
-from rightslice.core.sizing.defaults import effective_flags
 from rightslice.core.sizing.graphs import GraphMemory, graph_memory, non_torch_memory
 from rightslice.core.sizing.kv_cache import (
     KvLayout,
@@ -42,7 +41,7 @@ from rightslice.core.sizing.parameters import (
     stages_of,
 )
 from rightslice.core.sizing.result import KvPool, MemoryTerm, Sizing
-from rightslice.core.sizing.startup import Startup
+from rightslice.core.sizing.startup import Startup, startup_of
 from rightslice.core.sizing.verdict import verdict_of
 from rightslice.units import format_bytes, format_gib
 
@@ -87,16 +86,9 @@ def size(  # noqa: PLR0913 - the six inputs of a start-up, each a value of its o
         coefficients: global coefficients of the estimated terms.
         neighbours_bytes: what other processes hold on the same device.
     """
-    startup = Startup(
-        model=model,
-        device=device,
-        engine=engine,
-        coefficients=coefficients,
-        flags=effective_flags(model, device, server, engine),
-        quantization=server.quantization,
-        neighbours_bytes=neighbours_bytes,
-        lora_ranks=server.max_loras * server.max_lora_rank,
-    )
+    startup = startup_of(model, device, server, engine=engine, coefficients=coefficients)
+    if neighbours_bytes:
+        startup = replace(startup, neighbours_bytes=neighbours_bytes)
     stages = stage_memories(startup)
     binding = min(stages, key=lambda stage: stage.layout.blocks(stage.budget.pool.expected))
     return Sizing(

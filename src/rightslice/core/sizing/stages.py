@@ -15,11 +15,10 @@ from rightslice.core.catalog.estimate import Band
 from rightslice.core.catalog.model import Model
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.sizing.coefficients import MemoryCoefficients
-from rightslice.core.sizing.defaults import effective_flags
 from rightslice.core.sizing.kv_cache import tokens_logged
 from rightslice.core.sizing.memory import StageMemory, size, stage_memories
 from rightslice.core.sizing.result import Sizing
-from rightslice.core.sizing.startup import Startup
+from rightslice.core.sizing.startup import Startup, startup_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,16 +66,7 @@ def staged_sizing(
     coefficients: MemoryCoefficients,
 ) -> StagedSizing:
     """Return the sizing of *model* on *device* with each of its pipeline stages."""
-    startup = Startup(
-        model=model,
-        device=device,
-        engine=engine,
-        coefficients=coefficients,
-        flags=effective_flags(model, device, server, engine),
-        quantization=server.quantization,
-        neighbours_bytes=0,
-        lora_ranks=server.max_loras * server.max_lora_rank,
-    )
+    startup = startup_of(model, device, server, engine=engine, coefficients=coefficients)
     return StagedSizing(
         startup=startup,
         sizing=size(model, device, server, engine=engine, coefficients=coefficients),

@@ -8,8 +8,10 @@ from typing import Generic
 from rightslice.core.catalog.device import Device
 from rightslice.core.catalog.engine import EngineRelease
 from rightslice.core.catalog.model import Model
+from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.sizing.amounts import Whole, smaller
 from rightslice.core.sizing.coefficients import MemoryCoefficients
+from rightslice.core.sizing.defaults import effective_flags
 from rightslice.core.sizing.result import EffectiveFlags
 
 
@@ -66,3 +68,24 @@ class Startup:
     def sampling_rows(self) -> int:
         """Sequences that the profile run samples for."""
         return self.step.rows
+
+
+def startup_of(
+    model: Model,
+    device: Device,
+    server: ServerConfig,
+    *,
+    engine: EngineRelease,
+    coefficients: MemoryCoefficients,
+) -> Startup:
+    """Return *server* started on *device* alone: what is not given takes the release's default."""
+    return Startup(
+        model=model,
+        device=device,
+        engine=engine,
+        coefficients=coefficients,
+        flags=effective_flags(model, device, server, engine),
+        quantization=server.quantization,
+        neighbours_bytes=0,
+        lora_ranks=server.max_loras * server.max_lora_rank,
+    )

@@ -15,12 +15,11 @@ from rightslice.core.catalog.device import Device, device_of
 from rightslice.core.catalog.estimate import Band
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.share import Exclusive, MigSlice, TimeSlice
-from rightslice.core.sizing.columns import gathered, varied
-from rightslice.core.sizing.defaults import effective_flags
+from rightslice.core.sizing.columns import gathered, of_servers, varied
 from rightslice.core.sizing.kv_cache import sequences_that_fit
 from rightslice.core.sizing.memory import size
 from rightslice.core.sizing.result import Fits, Sizing, TooBig
-from rightslice.core.sizing.startup import Startup
+from rightslice.core.sizing.startup import Startup, startup_of
 from rightslice.core.sizing.sweep import FITS, PHASE_CODES, Bands, Sizings, sweep
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.memory_coefficients import memory_coefficients
@@ -85,15 +84,9 @@ def both(model: str, version: str, seed: int, count: int) -> tuple[Sizings, list
     facts, engine = CATALOG.model(model), CATALOG.engine(version)
     cases = [drawn(draw) for _ in range(count)]
     startups = [
-        Startup(
-            model=facts,
-            device=device,
-            engine=engine,
-            coefficients=KNOWN,
-            flags=effective_flags(facts, device, server, engine),
-            quantization=server.quantization,
+        replace(
+            startup_of(facts, device, server, engine=engine, coefficients=KNOWN),
             neighbours_bytes=neighbours,
-            lora_ranks=server.max_loras * server.max_lora_rank,
         )
         for device, server, neighbours in cases
     ]
@@ -164,23 +157,27 @@ def test_sequences_agree(model: str, confidence: float) -> None:
     assert several == [sequences_that_fit(one, 3000, confidence=confidence) for one in single]
 
 
-def startup_of(server: ServerConfig, device: Device = DEVICES[3]) -> Startup:
-    """Return a start-up of a small dense model under the newest release."""
+def started(server: ServerConfig) -> Startup:
+    """Return a start-up of a small dense model on a whole H100 under the newest release."""
     model, engine = CATALOG.model("granite-7b-base"), CATALOG.engine("0.33.0")
-    return Startup(
-        model=model,
-        device=device,
-        engine=engine,
-        coefficients=KNOWN,
-        flags=effective_flags(model, device, server, engine),
-        quantization=server.quantization,
-        neighbours_bytes=0,
-    )
+    return startup_of(model, DEVICES[3], server, engine=engine, coefficients=KNOWN)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_one_server_on_many_devices(version: str) -> None:
+    """Defaults are those of each device's class of memory, slices included."""
+    model, engine = CATALOG.model("granite-7b-base"), CATALOG.engine(version)
+    servers = (ServerConfig(), ServerConfig(max_num_seqs=300), ServerConfig(max_model_len=1024))
+    pairs = [(device, server) for server in servers for device in DEVICES]
+    found = sweep(of_servers(model, pairs, engine=engine, coefficients=KNOWN))
+    for index, (device, server) in enumerate(pairs):
+        single = size(model, device, server, engine=engine, coefficients=KNOWN)
+        assert row(found, index) == expected(single)
 
 
 def test_columns_are_start_ups_that_differ_in_them() -> None:
     """A column changes what it names; devices bring their memory."""
-    start = startup_of(ServerConfig(max_num_batched_tokens=4096))
+    start = started(ServerConfig(max_num_batched_tokens=4096))
     lengths, ranks, caches = [512, 1024, 2048], np.array([1, 2, 1]), ["auto", "fp8", "fp8"]
     found = sweep(
         varied(
@@ -209,13 +206,13 @@ def test_columns_are_start_ups_that_differ_in_them() -> None:
 
 def test_a_given_pool_is_a_column_too() -> None:
     """With kv-cache-memory-bytes the pool is that number."""
-    found = sweep(varied(startup_of(ServerConfig()), {"kv_cache_memory_bytes": [2**30, 2**33]}))
+    found = sweep(varied(started(ServerConfig()), {"kv_cache_memory_bytes": [2**30, 2**33]}))
     assert found.kv_bytes.expected.tolist() == [2**30, 2**33]
 
 
 def test_wrong_columns_are_named() -> None:
     """An unknown column, columns of several lengths, and numbers beyond exact arithmetic."""
-    start = startup_of(ServerConfig())
+    start = started(ServerConfig())
     with pytest.raises(UnknownNameError, match="max_num_seqs"):
         varied(start, {"max_num_seq": [1]})
     with pytest.raises(InputError, match="one length"):

@@ -68,6 +68,8 @@ def read_running(
     )
     if servers:
         flags = read_flags(servers[0].arguments)
+        if "help" in flags.values or "-h" in servers[0].arguments:
+            return running
         return _serving(running, servers[0], COMMAND, flags, len(servers) - 1)
     return _by_image(running, command, arguments)
 
@@ -106,6 +108,14 @@ def _by_image(running: Running, command: Sequence[str], arguments: Sequence[str]
     if own and faces_clients and not idle and _runs_a_file(running.commands):
         return _serving(running, None, OPAQUE, Flags())
     return running
+
+
+def runs_another_program(running: Running) -> bool:
+    """Whether *running* plainly is no vLLM server, whatever its controller usually starts."""
+    image = running.image
+    other_image = image is not None and image.is_another_program
+    replaced = bool(running.place.container.get("command"))
+    return other_image or (replaced and not (image is not None and image.serves_vllm))
 
 
 def assumed_serving(running: Running) -> Running:

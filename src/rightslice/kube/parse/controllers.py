@@ -77,6 +77,9 @@ def _llm_service(document: Mapping[str, object], _around: Surroundings, notes: N
     uri = text(model.get("uri"))
     if uri is None:
         return NOTHING
+    runtime = text(at(document, "spec", "runtime")) or ""
+    if re.search(r"sglang|trtllm|tensorrt", runtime):
+        return Hints(serves=False)
     flags: dict[str, str] = {}
     for key, flag, field_name in (
         ("tensor", "tensor-parallel-size", "tensor_parallel"),
@@ -201,6 +204,18 @@ def _kaito(document: Mapping[str, object], around: Surroundings, notes: Notes) -
     return Hints(
         serves=True, why="KAITO presets run vLLM by default", model=preset,
         model_how="KAITO preset name", flags=flags, place=Place(container={}, name=None),
+    )  # fmt: skip
+
+
+def _kaito_roles(document: Mapping[str, object], _around: Surroundings, notes: Notes) -> Hints:
+    """KAITO's MultiRoleInference: prefill and decode of one preset."""
+    model = text(at(document, "spec", "model", "name"))
+    if model is None:
+        return NOTHING
+    notes.refuse("gpu_resource", "only the instance types of its roles are said")
+    return Hints(
+        serves=True, why="KAITO presets run vLLM by default", model=model,
+        model_how="MultiRoleInference spec.model.name",
     )  # fmt: skip
 
 
@@ -332,6 +347,7 @@ _READERS: Final[dict[str, Callable[[Mapping[str, object], Surroundings, Notes], 
     "Model": _kubeai_model,
     "Workspace": _kaito,
     "InferenceSet": _kaito,
+    "MultiRoleInference": _kaito_roles,
     "RayService": _ray_service,
     "VLLMRuntime": _production_stack,
     "ModelBooster": _model_booster,

@@ -33,7 +33,7 @@ _NUMBERED: Final = re.compile(
     r"|aibrix|kvcache|nixl|ubi\d*|dev|release|repo|base\d*|ray))*$"
 )
 _RELEASE: Final = r"v?(0\.\d{1,2}(?:\.\d{1,3}){0,2}(?:\.?(?:post|rc|dev)\d+)?)"
-_AT_START: Final = re.compile(rf"{_RELEASE}(?=$|[-_+])")
+_AT_START: Final = re.compile(rf"{_RELEASE}(?=$|[-_+.])")
 _SPELLED: Final = re.compile(rf"vllm[-_]?{_RELEASE}(?=$|[-_+])")
 _MOVES: Final = re.compile(r"latest|nightly|main|stable|dev$|edge")
 

@@ -13,7 +13,14 @@ from dataclasses import replace
 from typing import Final
 
 from rightslice.errors import InputError
-from rightslice.kube.parse.container import IMAGE, OPAQUE, Running, assumed_serving, read_running
+from rightslice.kube.parse.container import (
+    IMAGE,
+    OPAQUE,
+    Running,
+    assumed_serving,
+    read_running,
+    runs_another_program,
+)
 from rightslice.kube.parse.controllers import Decode, Hints, Surroundings, hints_of
 from rightslice.kube.parse.decoded import DEEPEST, at, items, mapping, text, word
 from rightslice.kube.parse.notes import Notes
@@ -137,6 +144,8 @@ def _server(running: Sequence[Running], hints: Hints, notes: Notes) -> Running |
         return None
     if not surest:
         first = next((one for one in running if not one.makes_load), running[0])
+        if runs_another_program(first):
+            return None
         notes.assume("is_vllm_server", hints.why)
         return assumed_serving(first)
     chosen = next(one for one in running if one.sure == surest)

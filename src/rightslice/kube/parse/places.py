@@ -22,7 +22,15 @@ _PASSED_OVER: Final = frozenset(
      "securityContext", "managedFields"}
 )  # fmt: skip
 _WORKERS: Final = frozenset(
-    {"worker", "workerTemplate", "workerSpec", "workerGroupSpecs", "workerGroup", "prefill"}
+    {
+        "worker",
+        "workerTemplate",
+        "workerSpec",
+        "workerGroupSpecs",
+        "workerGroup",
+        "prefill",
+        "router",
+    }
 )
 _NAMED: Final = frozenset({"container", "runner", "mainContainer", "leader"})
 _MOST_NODES: Final = 20_000

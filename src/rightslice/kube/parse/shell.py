@@ -4,7 +4,7 @@ Enough of POSIX sh and bash to read what people put behind ``sh -c``: quotes, li
 pipes, lists, redirections, here-documents, assignments, arrays, loops over words (POSIX.1-2017,
 Shell Command Language, 2.2 to 2.9). Nothing is run. What only a running shell knows (a command's
 output, a variable from elsewhere) becomes an `unknown` mark, which readers refuse to guess.
-Known gap: every branch of a condition is read as if it ran; functions are read where they stand.
+Known gap: every branch of a condition is read as if it ran.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from rightslice.kube.parse.shell_variables import LONGEST_VALUE, Variables
 from rightslice.kube.parse.shell_words import SHELLS, basename, script_of, unknown
 
 _PLAIN: Final = re.compile(r"[^\s'\"\\$`;&|<>()#]+")
 _IN_DOUBLE: Final = re.compile(r'[^"\\$`]+')
 _NAME: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-_ASSIGNMENT: Final = re.compile(r"([A-Za-z_]\w*)(\+?)=(.*)", re.ASCII | re.DOTALL)
 _OPENS_ARRAY: Final = re.compile(r"[A-Za-z_]\w*\+?=", re.ASCII)
 _BRACED: Final = re.compile(r"([A-Za-z_]\w*|[@*])(\[[@*]\])?(:?[-=?+])?", re.ASCII)
 _HEREDOC: Final = re.compile(r"<<-?[ \t]*(\\?)(['\"]?)([\w.-]+)\2")
+_FUNCTION: Final = re.compile(r"\(\)\s*\{")
 _RESERVED: Final = frozenset(
     {"if", "then", "else", "elif", "fi", "while", "until", "do", "done", "!", "{", "}", "time",
      "esac"}
@@ -29,31 +30,26 @@ _RESERVED: Final = frozenset(
 _DECLARES: Final = frozenset({"export", "declare", "local", "readonly", "typeset"})
 _DEEPEST: Final = 8
 _MOST_COMMANDS: Final = 2000
-_LONGEST_VALUE: Final = 65_536
-"""Characters of a variable: a script that doubles one in a loop ends here, not in our memory."""
 
 
 def commands(
-    script: str, variables: Mapping[str, str], arguments: Sequence[str] = (), depth: int = 0
+    script: str, variables: Mapping[str, str], arguments: Sequence[str] = ()
 ) -> list[list[str]]:
     """Return the words of each simple command of *script*, in reading order.
 
     >>> commands("M=a/b; vllm serve $M --port 80 & sleep 60", {})
     [['vllm', 'serve', 'a/b', '--port', '80'], ['sleep', '60']]
     """
-    reader = _Reader(script, dict(variables), {"@": list(arguments), "*": list(arguments)}, depth)
+    reader = _Reader(script, Variables.of(variables, arguments), 0)
     reader.read()
     return reader.done
 
 
 class _Reader:
-    def __init__(
-        self, script: str, variables: dict[str, str], arrays: dict[str, list[str]], depth: int
-    ) -> None:
+    def __init__(self, script: str, held: Variables, depth: int) -> None:
         self.text = script
         self.at = 0
-        self.variables = variables
-        self.arrays = arrays
+        self.held = held
         self.depth = depth
         self.done: list[list[str]] = []
         self.words: list[str] = []
@@ -95,7 +91,7 @@ class _Reader:
             self._end_word()
             self.at += 1
             self._redirect()
-        elif char == "(" and self._opens_array():
+        elif char == "(" and (self._opens_array() or self._opens_function()):
             return
         elif char == ")" and self.array is not None:
             self._close_array()
@@ -104,8 +100,8 @@ class _Reader:
             self._end_command()
 
     def _add(self, piece: str) -> None:
-        if len(self.word or "") < _LONGEST_VALUE:
-            self.word = (self.word or "") + piece[:_LONGEST_VALUE]
+        if len(self.word or "") < LONGEST_VALUE:
+            self.word = (self.word or "") + piece[:LONGEST_VALUE]
 
     def _quoted(self, char: str) -> None:
         text = self.text
@@ -188,22 +184,24 @@ class _Reader:
         name = _NAME.match(text, self.at)
         if name is not None:
             self.at = name.end()
-            return [self._value(name[0])]
+            return [self.held.value(name[0])]
         return self._parameter(following, quoted=quoted)
 
     def _parameter(self, following: str, *, quoted: bool) -> list[str]:
         if following in ("@", "*"):
             self.at += 1
-            return self.arrays["@"]
+            return self.held.arrays["@"]
         if following and following in "'\"":
             return [] if quoted else [""]  # $'...' and $"..." read as their quotes
         if following and following in "!?$#-0123456789":
             self.at += 1
-            return [unknown(following)]
+            return [self.held.positional(following)]
         return ["$"]
 
     def _substitution(self) -> list[str]:
         inside = self._balanced("(", ")").strip()
+        if inside.startswith("(") and inside.endswith(")"):
+            return [self.held.arithmetic(inside[1:-1])]
         return [unknown(inside if _NAME.fullmatch(inside) else f"({inside[:40]})")]
 
     def _balanced(self, opens: str, closes: str) -> str:
@@ -224,11 +222,11 @@ class _Reader:
         name, is_array, operator = match[1], match[2], match[3]
         rest = inside[match.end() :]
         if is_array or name in "@*":
-            known = self.arrays.get(name)
+            known = self.held.arrays.get(name)
             return [unknown(name)] if known is None or rest or operator else known
         if operator is None:
-            return [unknown(name)] if rest else [self._value(name)]
-        value = self.variables.get(name)
+            return [unknown(name)] if rest else [self.held.value(name)]
+        value = self.held.values.get(name)
         if operator[-1] == "+":
             return [self._nested(rest)] if value else [""]
         if value is None or (value == "" and operator[0] == ":"):
@@ -239,16 +237,9 @@ class _Reader:
         """Expand the word of ``${NAME:-word}``."""
         if self.depth >= _DEEPEST:
             return unknown(piece[:40])
-        inner = _Reader(piece.strip("'\"") + '"', self.variables, self.arrays, self.depth + 1)
+        inner = _Reader(piece.strip("'\"") + '"', self.held, self.depth + 1)
         inner._double()
         return inner.word or ""
-
-    def _value(self, name: str) -> str:
-        value = self.variables.get(name)
-        if value is None:
-            array = self.arrays.get(name)
-            return array[0] if array else unknown(name)
-        return value
 
     def _comment(self) -> None:
         if self.word is not None:
@@ -304,11 +295,23 @@ class _Reader:
         self.at += 1
         return True
 
+    def _opens_function(self) -> bool:
+        """Read ``name() { ... }``: its commands run where it is called."""
+        if self.array is not None or not self.word or any(w != "function" for w in self.words):
+            return False
+        body = _FUNCTION.match(self.text, self.at)
+        if body is None or not _NAME.fullmatch(self.word):
+            return False
+        name, self.word, self.words = self.word, None, []
+        self.at = body.end() - 1
+        self.held.functions[name] = self._balanced("{", "}")
+        return True
+
     def _close_array(self) -> None:
         assert self.array is not None
         self._end_word()
         name, appends, outer = self.array
-        self.arrays[name] = [*(self.arrays.get(name, []) if appends else []), *self.words]
+        self.held.arrays[name] = [*(self.held.arrays.get(name, []) if appends else []), *self.words]
         self.words, self.array = outer, None
         self.at += 1
 
@@ -330,27 +333,19 @@ class _Reader:
         if not words:
             return
         if words[0] in ("for", "select") and len(words) > 3 and words[2] == "in":
-            self.variables[words[1]] = ",".join(words[3:])
+            self.held.values[words[1]] = ",".join(words[3:])
             return
         if words[0] in _DECLARES:
             words = [one for one in words[1:] if not one.startswith("-")]
             for one in words:
-                self._assign(one)
+                self.held.assign(one)
             return
         if words[0] == "set" and "--" in words:
-            self.arrays["@"] = words[words.index("--") + 1 :]
-        while words and self._assign(words[0]):
+            self.held.arrays["@"] = words[words.index("--") + 1 :]
+        while words and self.held.assign(words[0]):
             words = words[1:]
         if words:
             self._finish(words)
-
-    def _assign(self, one: str) -> bool:
-        match = _ASSIGNMENT.fullmatch(one)
-        if match is None:
-            return False
-        before = self.variables.get(match[1], "") if match[2] else ""
-        self.variables[match[1]] = (before + match[3])[:_LONGEST_VALUE]
-        return True
 
     def _finish(self, words: list[str]) -> None:
         nested = script_of(words[:8])
@@ -358,6 +353,8 @@ class _Reader:
             script = script_of(words)
             assert script is not None
             self._run(*script)
+        elif words[0] in self.held.functions:
+            self._run(self.held.functions[words[0]], words[1:])
         elif words[0] == "eval":
             self._run(" ".join(words[1:]), [])
         else:
@@ -365,4 +362,6 @@ class _Reader:
 
     def _run(self, script: str, arguments: list[str]) -> None:
         if self.depth < _DEEPEST:
-            self.done += commands(script, self.variables, arguments, self.depth + 1)
+            inner = _Reader(script, self.held.copied(arguments), self.depth + 1)
+            inner.read()
+            self.done += inner.done[: _MOST_COMMANDS - len(self.done)]

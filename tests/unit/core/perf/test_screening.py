@@ -34,9 +34,15 @@ def test_limits_of_an_h100(
     reason: str | None,
 ) -> None:
     """16 GB of weights take 4.8 ms at 3.35 TB/s, and 1,024 sequences run at once."""
-    run = {"completed": 10, "total_input_tokens": 1280, "total_output_tokens": 1280}
+    done = 10 * clients
+    run: dict[str, float] = {
+        "completed": done,
+        "total_input_tokens": 128 * done,
+        "total_output_tokens": 128 * done,
+    }
+    run |= {"duration": 10 * 0.128 * tpot_ms, "max_concurrency": clients}
     path = tmp_path / "run.json"
-    path.write_text(json.dumps({**run, "mean_tpot_ms": tpot_ms, "max_concurrency": clients}))
+    path.write_text(json.dumps({**run, "mean_tpot_ms": tpot_ms}))
     said = refusal(observe(read_runs(path)[0], server()), server(), constants)
     assert (said is None) == (reason is None)
     assert (reason or "") in (said or "")

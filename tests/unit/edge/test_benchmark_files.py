@@ -112,6 +112,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         read_runs(tmp_path / "bytes.json")
 
 
+MODELS = {"vllm bench serve": "demo-model", "guidellm": "demo-model", "inference-perf": None}
 FILES = Path(__file__).parents[2] / "data" / "benchmarks"
 
 
@@ -121,16 +122,23 @@ FILES = Path(__file__).parents[2] / "data" / "benchmarks"
         ("vllm-0.33.0.json", "vllm bench serve", 7.1894),
         ("vllm-0.9.2.json", "vllm bench serve", 7.9907),
         ("guidellm-0.8.1.json", "guidellm", None),
+        ("inference-perf-0.7.0.json", "inference-perf", None),
     ],
 )
 def test_files_of_the_tools_themselves(name: str, tool: str, tpot_ms: float | None) -> None:
     """Whichever tool wrote it, the server that gave a token each 8 ms has a TPOT of 8 ms."""
     run = read_runs(FILES / name)[-1]
-    assert (run.tool, run.model, run.concurrency) == (tool, "demo-model", 4)
+    assert (run.tool, run.model, run.concurrency) == (tool, MODELS[tool], 4)
     assert run.output_tokens == 16
     assert run.tpot_seconds == pytest.approx(0.008, rel=0.11)
     assert run.ttft_seconds == pytest.approx(0.037, rel=0.5)
     assert tpot_ms is None or run.tpot_seconds == pytest.approx(tpot_ms / 1e3)
+
+
+def test_a_summary_of_stages_is_no_run() -> None:
+    """inference-perf's summary mixes loads, and the stage's own report is asked for."""
+    with pytest.raises(InputError, match="give stage_N_lifecycle_metrics"):
+        read_runs(FILES / "inference-perf-0.7.0-summary.json")
 
 
 @pytest.mark.parametrize("name", ["vllm-0.33.0.json", "guidellm-0.8.1.json"])

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from rightslice.core.perf.arrays import Array, Index, array_of, column, rows_of
+from rightslice.core.perf.arrays import ARRAYS, Array, Index, array_of, column, rows_of
 from rightslice.core.perf.operation import QUANTILES
 from rightslice.core.perf.queueing import NEGLIGIBLE, Law, Met, decoding_share, law_from
 from rightslice.core.perf.roofline import Step
@@ -66,6 +66,14 @@ class Chains:
             step=self.step.slowed(column(factor)),
             seconds=self.seconds * factor[:, None],
         )
+
+    def settled(self, sequences: Array) -> Chains:
+        """Return the same servers as calibration corrects them while *sequences* run."""
+        if self.step.misfit is None:
+            return self
+        factor = array_of(self.step.misfit.factor(column(sequences), ARRAYS))
+        slow = self.slowed(factor)
+        return replace(slow, step=replace(slow.step, misfit=None))
 
     def states(self, rate: Array) -> States:
         """Return the states under *rate* requests a second, each below its largest stable one."""

@@ -188,7 +188,18 @@ def _flow(chains: Chains, rate: Array) -> tuple[States, Flow, Mask]:
     return states, flow, is_stable & (array_of(flow.busy) < 1)
 
 
+def _at_rate(chains: Chains, rate: Array) -> Chains:
+    """Return the servers as calibration corrects them at the mean batch under *rate*."""
+    if chains.step.misfit is None:
+        return chains
+    full = chains.settled(chains.capacity)
+    limit = array_of(stable_rate(full.step, full.requests, column(full.capacity)))
+    running = array_of(full.states(np.where(rate < limit, rate, limit * _IDLE)).law.running)
+    return chains.settled(np.where(rate < limit, running, chains.capacity))
+
+
 def _settled(chains: Chains, rate: Array) -> tuple[Operation, Mask]:
+    chains = _at_rate(chains, rate)
     states, flow, is_served = _flow(chains, rate)
     state = settled(chains.step, chains.requests, flow, states.met())
     return _only(
@@ -198,6 +209,7 @@ def _settled(chains: Chains, rate: Array) -> tuple[Operation, Mask]:
 
 def _means(chains: Chains, rate: Array) -> tuple[float, float]:
     """Return mean TPOT and TTFT, infinite where nothing settles."""
+    chains = _at_rate(chains, rate)
     _, flow, is_served = _flow(chains, rate)
     ttft = mean_ttft(chains.step, flow)
     return (

@@ -76,6 +76,8 @@ class Serve:
     flags: Mapping[str, Any] = field(default_factory=dict)
     passed: Sequence[str] = ()
     not_placed: str | None = None
+    also: Sequence[str] = ()
+    """Other profiles that hold the load."""
 
 
 def build_plan(described: Mapping[str, Any]) -> Plan:
@@ -179,7 +181,8 @@ def _workload_plan(serve: Serve, groups: Sequence[NodeGroup]) -> WorkloadPlan:
     )  # fmt: skip
     recommendation = Recommendation(
         question=question, chosen=candidate, best_effort=None, at_point_estimate=None,
-        candidates=(candidate,),
+        candidates=(candidate, *(_candidate(replace(serve, profile=name), workload, group)
+                                 for name in serve.also)),
     )  # fmt: skip
     return WorkloadPlan(workload=workload, recommendation=recommendation, outcome=outcome)
 

@@ -7,47 +7,95 @@ place in one rename. A folder that holds anything we did not write is never repl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, assert_never
 
+from rightslice.core.packing.backends import Backend
 from rightslice.core.plan.result import Plan
 from rightslice.edge.yaml_text import dump_yaml
 from rightslice.errors import InputError, UnavailableError
 from rightslice.kube import files
-from rightslice.kube.assignments import assignments
-from rightslice.kube.nodes import node_settings
-from rightslice.kube.render import mig_parted, readme, time_slicing, workload
+from rightslice.kube.assignments import Assignment, assignments
+from rightslice.kube.gpu_ask import gpu_ask, why_not_asked
+from rightslice.kube.nodes import NodeSetting, node_settings
+from rightslice.kube.render import (
+    das,
+    dra,
+    mig_parted,
+    nvidia_smi,
+    readme,
+    time_slicing,
+    workload,
+)
 
 MARKER: Final = ".rightslice"
 
 
-def plan_files(plan: Plan) -> dict[str, str]:
-    """Return the text of every file of *plan*, by its path inside the folder."""
-    nodes, running = node_settings(plan), assignments(plan)
-    texts = {files.README: readme.render(plan, nodes, running)}
+def plan_files(plan: Plan, backend: Backend = Backend.DEVICE_PLUGIN) -> dict[str, str]:
+    """Return the text of every file of *plan* for *backend*, by its path inside the folder.
+
+    Raises:
+        InputError: when *backend* cannot hand out what the plan gives a workload.
+    """
+    nodes, running = node_settings(plan, backend), assignments(plan)
+    refused = [reason for item in running if (reason := why_not_asked(item, backend)) is not None]
+    if refused:
+        raise InputError(f"{backend.value} cannot carry out this plan: {'; '.join(refused)}")
+    texts = {files.README: readme.render(plan, nodes, running, backend)}
     texts[files.NODE_LABELS] = dump_yaml([{node.node: {**node.labels} for node in nodes}])
-    config = mig_parted.render(nodes)
-    if config:
-        texts[files.MIG_PARTED] = dump_yaml(config)
+    texts.update(_slicing_files(plan, nodes, running, backend))
     for name, sharing in time_slicing.render(nodes).items():
         texts[files.device_plugin_file(name)] = dump_yaml([sharing])
+    is_dra = backend in (Backend.DRA, Backend.DRA_TAINT_RULES)
     for item in running:
-        texts[files.workload_file(item)] = dump_yaml(workload.render(item))
+        objects = workload.render(item, gpu_ask(item, backend))
+        if is_dra:
+            # Hidden placements leave no other profile, so alternatives would never be taken.
+            with_others = backend is Backend.DRA
+            objects = [dra.render_template(item, with_alternatives=with_others), *objects]
+        texts[files.workload_file(item)] = dump_yaml(objects)
     return texts
 
 
-def write_plan(plan: Plan, folder: Path) -> tuple[Path, ...]:
-    """Write the manifests of *plan* into *folder*, and return the files written.
+def _slicing_files(
+    plan: Plan, nodes: Sequence[NodeSetting], running: Sequence[Assignment], backend: Backend
+) -> dict[str, str]:
+    """Return the files that cut cards or steer placements."""
+    match backend:
+        case Backend.DEVICE_PLUGIN:
+            config = mig_parted.render(nodes)
+            return {files.MIG_PARTED: dump_yaml(config)} if config else {}
+        case Backend.NVIDIA_SMI:
+            scripts = nvidia_smi.render(plan.cards)
+            return {files.smi_file(node): text for node, text in scripts.items()}
+        case Backend.DAS:
+            names = {item.workload.name: (item.workload.team, item.name) for item in running}
+            claims = das.render(plan.cards, names)
+            return {files.DAS_CLAIMS: dump_yaml(claims)} if claims else {}
+        case Backend.DRA_TAINT_RULES:
+            rules = dra.render_taints(plan.cards)
+            return {files.TAINT_RULES: dump_yaml(rules)} if rules else {}
+        case Backend.DRA:
+            return {}
+        case _:
+            assert_never(backend)
+
+
+def write_plan(
+    plan: Plan, folder: Path, backend: Backend = Backend.DEVICE_PLUGIN
+) -> tuple[Path, ...]:
+    """Write the manifests of *plan* for *backend* into *folder*, and return the files written.
 
     What an earlier run wrote there is replaced as a whole.
 
     Raises:
-        InputError: when *folder* is a file, or holds what we did not write.
+        InputError: when *folder* is a file, or holds what we did not write; when *backend* cannot
+            hand out what the plan gives a workload.
         UnavailableError: when the file system refuses; nothing is left behind then.
     """
-    texts = plan_files(plan)
+    texts = plan_files(plan, backend)
     try:
         target = folder.resolve()
         _check_target(target, folder)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from rightslice.core.catalog.device import Device
 from rightslice.core.catalog.fleet import NodeGroup, Workload
+from rightslice.core.catalog.mig import ProfileName
 from rightslice.core.catalog.share import Exclusive, MigSlice, Share
-from rightslice.core.fit.result import Offer
+from rightslice.core.fit.result import Candidate, Holds, Offer, Recommendation
 from rightslice.core.perf.result import Prediction
 from rightslice.core.plan.result import CardPlan, Placed, Plan
-from rightslice.core.sizing.result import Sizing
+from rightslice.core.sizing.result import EffectiveFlags, Sizing
 from rightslice.kube.manifest import object_names
 
 
@@ -30,6 +32,11 @@ class Assignment:
     """Where the plan put its replicas."""
     spare: int
     """Further replicas that would find a place in the same group as it is cut."""
+    cards: tuple[tuple[str, int], ...] = ()
+    """Node and number of every card that a replica sits on."""
+    alternatives: tuple[ProfileName, ...] = ()
+    """Other profiles of the group that hold the load with the same flags and no more replicas,
+    cheapest first."""
 
     @property
     def offer(self) -> Offer:
@@ -66,9 +73,12 @@ def assignments(plan: Plan) -> tuple[Assignment, ...]:
             continue
         offer = item.placed.candidate.offer
         cards = [card for card in plan.cards if card.group_name == offer.pool]
-        nodes = dict.fromkeys(
-            card.node for card in cards if any(slot.workload == item.name for slot in card.slots)
-        )
+        used = [
+            (card.node, card.card)
+            for card in cards
+            if any(slot.workload == item.name for slot in card.slots)
+        ]
+        nodes = dict.fromkeys(node for node, _ in used)
         found.append(
             Assignment(
                 name=names[item.name],
@@ -78,9 +88,34 @@ def assignments(plan: Plan) -> tuple[Assignment, ...]:
                 group=groups[offer.pool],
                 nodes=tuple(nodes),
                 spare=spare_replicas(offer.device.share, offer.tensor_parallel, cards),
+                cards=tuple(used),
+                alternatives=_alternatives(item.recommendation, item.placed),
             )
         )
     return tuple(found)
+
+
+def _alternatives(recommendation: Recommendation, placed: Placed) -> tuple[ProfileName, ...]:
+    chosen = placed.candidate
+    found: list[tuple[Fraction, ProfileName]] = []
+    for other in recommendation.candidates:
+        share = other.offer.device.share
+        if (
+            isinstance(share, MigSlice)
+            and isinstance(chosen.offer.device.share, MigSlice)
+            and share != chosen.offer.device.share
+            and other.offer.pool == chosen.offer.pool
+            and isinstance(other.outcome, Holds)
+            and other.outcome.replicas <= placed.replicas
+            and _flags(other) == _flags(chosen)
+        ):
+            found.append((other.offer.usd_per_hour or Fraction(0), share.profile))
+    return tuple(profile for _, profile in sorted(found))
+
+
+def _flags(candidate: Candidate) -> EffectiveFlags | None:
+    sizing = candidate.sizing
+    return None if sizing is None else replace(sizing.flags, explained=())
 
 
 def spare_replicas(share: Share, tensor_parallel: int, cards: Sequence[CardPlan]) -> int:

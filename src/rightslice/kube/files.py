@@ -9,11 +9,18 @@ from rightslice.kube.assignments import Assignment
 README: Final = "README.md"
 NODE_LABELS: Final = "nodes/labels.yaml"
 MIG_PARTED: Final = "nodes/mig-parted.yaml"
+DAS_CLAIMS: Final = "nodes/das-placements.yaml"
+TAINT_RULES: Final = "nodes/device-taint-rules.yaml"
 
 
 def device_plugin_file(name: str) -> str:
     """Return the file of a device plugin configuration."""
     return f"nodes/device-plugin/{name}.yaml"
+
+
+def smi_file(node: str) -> str:
+    """Return the file of a node's nvidia-smi commands."""
+    return f"nodes/nvidia-smi/{node}.sh"
 
 
 def workload_folder(team: str) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final
 
@@ -21,6 +21,7 @@ from rightslice.core.catalog.fleet import MigStrategy, NodeGroup
 from rightslice.core.catalog.mig import Placement, ProfileName
 from rightslice.core.catalog.resource import resource_suffix
 from rightslice.core.catalog.share import MigSlice, Share
+from rightslice.core.packing.backends import Backend
 from rightslice.core.packing.driver import parted_layout
 from rightslice.core.plan.result import CardPlan, Plan
 from rightslice.kube.manifest import GROUP, LONGEST_NAME, digest, short_name
@@ -76,10 +77,14 @@ class NodeSetting:
         return resource_suffix(names[0]) if names else WHOLE
 
 
-def node_settings(plan: Plan) -> tuple[NodeSetting, ...]:
-    """Return the setting of every node of *plan*, in the plan's order."""
+def node_settings(plan: Plan, backend: Backend = Backend.DEVICE_PLUGIN) -> tuple[NodeSetting, ...]:
+    """Return the setting of every node of *plan* under *backend*, in the plan's order."""
     by_node = groupby(plan.cards, key=lambda card: card.node)
-    return tuple(_setting(node, tuple(cards)) for node, cards in by_node)
+    settings = tuple(_setting(node, tuple(cards)) for node, cards in by_node)
+    if backend is Backend.DEVICE_PLUGIN:
+        return settings
+    # mig-manager must not cut what something else cuts, and starts are not left to its order.
+    return tuple(replace(each, mig_config=None, elsewhere=()) for each in settings)
 
 
 def node_selector(share: Share, group: NodeGroup) -> dict[str, str]:

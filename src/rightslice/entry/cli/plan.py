@@ -12,6 +12,7 @@ import typer
 
 from rightslice.core.catalog.traffic import ClosedLoop
 from rightslice.core.fit.constants import FittedConstants
+from rightslice.core.packing.backends import Backend
 from rightslice.core.perf.predict import curve
 from rightslice.core.perf.result import Curve
 from rightslice.core.plan.plan import plan as plan_fleet
@@ -48,6 +49,10 @@ TimeOption = Annotated[
     float,
     typer.Option("--time-limit", min=0.1, max=600, metavar="SECONDS", help="For the packing."),
 ]
+BackendOption = Annotated[
+    Backend,
+    typer.Option("--backend", help="Who cuts the cards: what --write and its README are for."),
+]
 DayOption = Annotated[
     dt.datetime | None,
     typer.Option(
@@ -68,6 +73,7 @@ def plan(  # noqa: PLR0913 - one parameter an option
     *,
     fleet: FleetArgument,
     write: WriteOption = None,
+    backend: BackendOption = Backend.DEVICE_PLUGIN,
     report: ReportOption = None,
     prices: PricesOption = None,
     why: WhyOption = False,
@@ -92,7 +98,7 @@ def plan(  # noqa: PLR0913 - one parameter an option
             time_limit_seconds=time_limit,
         )
     curves = curves_of(answer, constants) if report is not None else {}
-    written = _write(answer, write, report, (curves, today))
+    written = _write(answer, (write, backend), report, (curves, today))
     if output is Output.JSON:
         print_json(answer)
     else:
@@ -107,7 +113,7 @@ def plan(  # noqa: PLR0913 - one parameter an option
 
 def _write(
     answer: Plan,
-    folder: Path | None,
+    target: tuple[Path | None, Backend],
     report: Path | None,
     shown: tuple[Mapping[str, Curve], dt.date],
 ) -> tuple[Path, ...]:
@@ -120,8 +126,9 @@ def _write(
         curves, today = shown
         page = render_report(answer, curves=curves, generated=today.isoformat())
     written: list[Path] = []
+    folder, backend = target
     if folder is not None:
-        write_plan(answer, folder)
+        write_plan(answer, folder, backend)
         written.append(folder)
     if report is not None:
         write_text(report, page)

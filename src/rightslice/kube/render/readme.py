@@ -8,41 +8,48 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rightslice.core.catalog.fleet import MigStrategy
-from rightslice.core.catalog.resource import extended_resource
+from rightslice.core.packing.backends import Backend
 from rightslice.core.plan.result import NotPlaced, Plan
 from rightslice.kube import files
 from rightslice.kube.assignments import Assignment
 from rightslice.kube.explain import cost_text, latency_text
+from rightslice.kube.gpu_ask import gpu_ask
 from rightslice.kube.manifest import GROUP
 from rightslice.kube.nodes import MIG_CONFIG_LABEL, NodeSetting, time_slicing_name
 from rightslice.kube.server_args import PORT
+from rightslice.kube.slicing_text import SlicingText, slicing_text
 
 _OPERATOR = "gpu-operator"
 _STATE = f"{MIG_CONFIG_LABEL}.state"
 _NAMESPACE = "the namespace where the GPU operator runs (here `gpu-operator`)"
 
 
-def render(plan: Plan, nodes: Sequence[NodeSetting], running: Sequence[Assignment]) -> str:
+def render(
+    plan: Plan,
+    nodes: Sequence[NodeSetting],
+    running: Sequence[Assignment],
+    backend: Backend = Backend.DEVICE_PLUGIN,
+) -> str:
     """Return the README as Markdown."""
+    slicing = slicing_text(backend, plan)
     sections = [
-        _intro(plan, running),
+        _intro(plan, running, slicing),
         _not_placed(plan),
-        _contents(nodes, running),
+        _contents(nodes, running, slicing),
         "## Apply in this order\n",
-        *_steps(nodes, running),
-        _workloads(running),
-        _known(plan, nodes, running),
+        *_steps(nodes, running, slicing),
+        _workloads(running, backend),
+        _known(plan, nodes, running, slicing),
     ]
     return "\n".join(section for section in sections if section)
 
 
-def _intro(plan: Plan, running: Sequence[Assignment]) -> str:
+def _intro(plan: Plan, running: Sequence[Assignment], slicing: SlicingText) -> str:
     return (
         f"# Plan for {plan.fleet_name}\n\n"
         f"{len(running)} of {len(plan.workloads)} workloads run on {plan.cards_in_use} of"
         f" {plan.cards_total} cards. Written by rightslice; the next run replaces this folder."
-        " The manifests need Kubernetes 1.30 or newer.\n"
+        f" The manifests need Kubernetes {slicing.kubernetes} or newer.\n"
     )
 
 
@@ -59,10 +66,13 @@ def _not_placed(plan: Plan) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _contents(nodes: Sequence[NodeSetting], running: Sequence[Assignment]) -> str:
+def _contents(
+    nodes: Sequence[NodeSetting], running: Sequence[Assignment], slicing: SlicingText
+) -> str:
     rows = [(files.NODE_LABELS, "the labels of each node, for your own tooling")]
     if _mig_nodes(nodes):
         rows.append((files.MIG_PARTED, "how each node's cards are cut, for mig-manager"))
+    rows += slicing.contents
     rows += [
         (files.device_plugin_file(name), "time-slicing of whole cards, for the device plugin")
         for name in _sharing_names(nodes)
@@ -74,14 +84,17 @@ def _contents(nodes: Sequence[NodeSetting], running: Sequence[Assignment]) -> st
     return "\n".join([*lines, *(f"| `{name}` | {what} |" for name, what in rows)]) + "\n"
 
 
-def _steps(nodes: Sequence[NodeSetting], running: Sequence[Assignment]) -> list[str]:
+def _steps(
+    nodes: Sequence[NodeSetting], running: Sequence[Assignment], slicing: SlicingText
+) -> list[str]:
     steps = [_label_step(nodes)]
     if _sharing_names(nodes):
         steps.append(_sharing_step(nodes))
     if _mig_nodes(nodes):
         steps.append(_mig_step(nodes))
+    steps += slicing.steps
     if running:
-        steps.append(_apply_step(running))
+        steps.append(_apply_step(running, slicing))
     return [f"### {number}. {step}" for number, step in enumerate(steps, 1)]
 
 
@@ -169,9 +182,15 @@ def _strategy_text(nodes: Sequence[NodeSetting]) -> str:
     )
 
 
-def _apply_step(running: Sequence[Assignment]) -> str:
+def _apply_step(running: Sequence[Assignment], slicing: SlicingText) -> str:
     teams = dict.fromkeys(item.workload.team for item in running)
     lines = [f"kubectl apply -n {team} -f {files.workload_folder(team)}/" for team in teams]
+    if slicing.fills_uuids:
+        lines = [
+            f'cat {files.workload_folder(team)}/*.yaml | envsubst "$GPUS"'
+            f" | kubectl apply -n {team} -f -"
+            for team in teams
+        ]
     return (
         "Apply the workloads\n\nThe manifests name no namespace. The lines below take one of the"
         " team's name, which must exist; any other will do. A gated model needs a Secret `hf-token`"
@@ -182,7 +201,7 @@ def _apply_step(running: Sequence[Assignment]) -> str:
     )
 
 
-def _workloads(running: Sequence[Assignment]) -> str:
+def _workloads(running: Sequence[Assignment], backend: Backend) -> str:
     if not running:
         return ""
     lines = [
@@ -194,7 +213,7 @@ def _workloads(running: Sequence[Assignment]) -> str:
         slo, prediction = item.workload.slo, item.prediction
         cells = (
             item.name,
-            f"{extended_resource(item.group.mig, item.device.share)} on {item.group.name}",
+            f"{_resource(item, backend)} on {item.group.name}",
             str(item.placed.replicas),
             latency_text(prediction.tpot, slo.tpot_percentile, slo.tpot_seconds),
             latency_text(prediction.ttft, slo.ttft_percentile, slo.ttft_seconds),
@@ -204,8 +223,18 @@ def _workloads(running: Sequence[Assignment]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _known(plan: Plan, nodes: Sequence[NodeSetting], running: Sequence[Assignment]) -> str:
-    notes = [_sentence(note) for note in plan.notes]
+def _resource(item: Assignment, backend: Backend) -> str:
+    ask = gpu_ask(item, backend)
+    return ", ".join(ask.resources) or f"claim of {item.device.label}"
+
+
+def _known(
+    plan: Plan,
+    nodes: Sequence[NodeSetting],
+    running: Sequence[Assignment],
+    slicing: SlicingText,
+) -> str:
+    notes = [_sentence(note) for note in (*plan.notes, *slicing.notes)]
     alone = [item.name for item in running if item.placed.replicas == 1]
     if alone:
         notes.append(
@@ -242,7 +271,7 @@ def _is_hub_id(name: str) -> bool:
 
 
 def _mig_nodes(nodes: Sequence[NodeSetting]) -> list[NodeSetting]:
-    return [node for node in nodes if node.group.mig is not MigStrategy.NONE]
+    return [node for node in nodes if node.mig_config is not None]
 
 
 def _sharing_names(nodes: Sequence[NodeSetting]) -> list[str]:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from rightslice.core.catalog.resource import extended_resource
-from rightslice.core.catalog.share import TimeSlice
+from rightslice.core.packing.backends import Backend
 from rightslice.kube.assignments import Assignment
 from rightslice.kube.explain import decision_notes
+from rightslice.kube.gpu_ask import GpuAsk, gpu_ask, ranks
 from rightslice.kube.manifest import (
     GROUP,
     Manifest,
@@ -52,9 +52,13 @@ def image(version: str) -> str:
     return f"{IMAGE}:v{version}{missing}"
 
 
-def render(assignment: Assignment) -> list[Manifest]:
-    """Return the objects of one workload, in the order to apply them."""
-    return [_service(assignment), _disruption_budget(assignment), _deployment(assignment)]
+def render(assignment: Assignment, ask: GpuAsk | None = None) -> list[Manifest]:
+    """Return the objects of one workload, in the order to apply them.
+
+    *ask* says how its pods ask for their GPU; of the device plugin when it is not given.
+    """
+    ask = ask or gpu_ask(assignment, Backend.DEVICE_PLUGIN)
+    return [_service(assignment), _disruption_budget(assignment), _deployment(assignment, ask)]
 
 
 def _metadata(assignment: Assignment, notes: Manifest) -> Manifest:
@@ -101,7 +105,7 @@ def _disruption_budget(assignment: Assignment) -> Manifest:
     }
 
 
-def _deployment(assignment: Assignment) -> Manifest:
+def _deployment(assignment: Assignment, ask: GpuAsk) -> Manifest:
     strategy, why = _rollout(assignment)
     notes: Manifest = {**decision_notes(assignment), f"{GROUP}/rollout": why}
     if not _requests(assignment):
@@ -119,7 +123,7 @@ def _deployment(assignment: Assignment) -> Manifest:
             "progressDeadlineSeconds": startup_seconds(assignment) + _DEADLINE_MARGIN_SECONDS,
             "template": {
                 "metadata": {"labels": _metadata(assignment, {})["labels"]},
-                "spec": _pod(assignment),
+                "spec": _pod(assignment, ask),
             },
         },
     }
@@ -142,9 +146,10 @@ def _rollout(assignment: Assignment) -> tuple[Manifest, str]:
     return {"maxSurge": 0, "maxUnavailable": 1}, why
 
 
-def _pod(assignment: Assignment) -> Manifest:
+def _pod(assignment: Assignment, ask: GpuAsk) -> Manifest:
     selector: Manifest = dict(node_selector(assignment.device.share, assignment.group))
     pod: Manifest = {
+        **ask.pod,
         "nodeSelector": selector,
         "affinity": {"nodeAffinity": _planned_nodes(assignment)},
         "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
@@ -158,7 +163,7 @@ def _pod(assignment: Assignment) -> Manifest:
         # A Service called "vllm" would set VLLM_PORT to a URL (vllm-project/vllm#34199).
         "enableServiceLinks": False,
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
-        "containers": [_container(assignment)],
+        "containers": [_container(assignment, ask)],
         "volumes": _volumes(assignment),
     }
 
@@ -184,7 +189,7 @@ def _spread(assignment: Assignment) -> Manifest:
     }
 
 
-def _container(assignment: Assignment) -> Manifest:
+def _container(assignment: Assignment, ask: GpuAsk) -> Manifest:
     return {
         "name": "vllm",
         "image": image(assignment.sizing.engine.version),
@@ -200,7 +205,7 @@ def _container(assignment: Assignment) -> Manifest:
             },
         ],
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
-        "resources": _resources(assignment),
+        "resources": _resources(assignment, ask),
         **probes(assignment),
         "lifecycle": {"preStop": {"sleep": {"seconds": drain_seconds(assignment)}}},
         "securityContext": {
@@ -211,28 +216,24 @@ def _container(assignment: Assignment) -> Manifest:
     }
 
 
-def _resources(assignment: Assignment) -> Manifest:
+def _resources(assignment: Assignment, ask: GpuAsk) -> Manifest:
     """The GPU resource alike on both sides, as Kubernetes wants it of extended resources."""
-    name = extended_resource(assignment.group.mig, assignment.device.share)
-    gpu: Manifest = {name: str(_ranks(assignment))}
-    return {"requests": {**_requests(assignment), **gpu}, "limits": gpu}
+    found: Manifest = {"requests": {**_requests(assignment), **ask.resources}}
+    if ask.resources:
+        found["limits"] = ask.resources
+    if ask.claims:
+        found["claims"] = [{"name": name} for name in ask.claims]
+    return found
 
 
 def _requests(assignment: Assignment) -> Manifest:
     return node_requests(assignment.offer.cards, assignment.group)
 
 
-def _ranks(assignment: Assignment) -> int:
-    flags = assignment.sizing.flags
-    if isinstance(assignment.device.share, TimeSlice):
-        return 1
-    return flags.tensor_parallel * flags.pipeline_parallel
-
-
 def _shared_memory_gib(assignment: Assignment) -> int | None:
     """Return the size of /dev/shm, through which ranks talk: 1 GiB each; None for one rank."""
-    ranks = _ranks(assignment)
-    return None if ranks == 1 else max(_SHM_GIB_AT_LEAST, ranks)
+    count = ranks(assignment)
+    return None if count == 1 else max(_SHM_GIB_AT_LEAST, count)
 
 
 def _volumes(assignment: Assignment) -> list[Json]:

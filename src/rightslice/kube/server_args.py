@@ -37,6 +37,8 @@ def server_args(assignment: Assignment) -> list[str]:
         "tensor-parallel-size": flags.tensor_parallel if flags.tensor_parallel > 1 else None,
         "pipeline-parallel-size": flags.pipeline_parallel if flags.pipeline_parallel > 1 else None,
     }
+    if flags.decode_context_parallel > 1:
+        sizes["decode-context-parallel-size"] = flags.decode_context_parallel
     return [
         str(sizing.model.name),
         *(f"--{name}={value}" for name, value in sizes.items() if value is not None),

@@ -30,6 +30,8 @@ class ServerConfig:
 
     tensor_parallel: int = 1
     pipeline_parallel: int = 1
+    decode_context_parallel: int = 1
+    """GPUs of the tensor parallel ones that deal the tokens of a sequence among them."""
     expert_parallel: bool = False
     gpu_memory_utilization: float | None = None
     kv_cache_memory_bytes: int | None = None
@@ -58,8 +60,8 @@ class ServerConfig:
 
     def __post_init__(self) -> None:
         for name in (
-            "tensor_parallel", "pipeline_parallel", "max_model_len", "max_num_seqs",
-            "max_num_batched_tokens", "block_size", "kv_cache_memory_bytes",
+            "tensor_parallel", "pipeline_parallel", "decode_context_parallel", "max_model_len",
+            "max_num_seqs", "max_num_batched_tokens", "block_size", "kv_cache_memory_bytes",
         ):  # fmt: skip
             _positive(name.replace("_", "-"), getattr(self, name))
         if self.max_loras:

@@ -132,7 +132,8 @@ def _spread_ratio(startup: Startup, *, keeps_state: bool) -> float:
     """Return the band's half width: wider for what no logged start has told."""
     known = startup.coefficients.activation
     told = startup.model.encoder_tokens == 0 and not startup.engine.graphs_in_budget
-    return known.spread_ratio if told and not keeps_state else known.extrapolated_ratio
+    dealt = startup.flags.decode_context_parallel > 1
+    return known.spread_ratio if told and not (keeps_state or dealt) else known.extrapolated_ratio
 
 
 def _saved_without_sort(startup: Startup, step: Step[Whole]) -> Whole:

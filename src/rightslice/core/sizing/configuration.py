@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from rightslice.core.catalog.model import Attention, LatentAttention, Mixer, Model
+from rightslice.core.catalog.model import Attention, LatentAttention, Mixer, Model, StateSpace
 from rightslice.core.catalog.share import Exclusive
 from rightslice.core.sizing.amounts import Whole
 from rightslice.core.sizing.result import EffectiveFlags, Phase, TooBig
@@ -70,6 +70,9 @@ def refused_parallelism(startup: Startup) -> TooBig | None:
             f"pipeline_parallel_size ({flags.pipeline_parallel}) is larger than the number of"
             f" layers ({len(model.layers)}).",
         )
+    refused = _refused_context_parallelism(startup)
+    if refused is not None:
+        return refused
     for count in _head_counts(model):
         if count % flags.tensor_parallel:
             return _refused(
@@ -79,6 +82,48 @@ def refused_parallelism(startup: Startup) -> TooBig | None:
                 f" size ({flags.tensor_parallel}).",
             )
     return None
+
+
+def _refused_context_parallelism(startup: Startup) -> TooBig | None:
+    """Return why tokens cannot be dealt so: vLLM deals whole caches that GPUs hold copies of."""
+    flags = startup.flags
+    dealt, ranks = flags.decode_context_parallel, flags.tensor_parallel
+    if dealt == 1:
+        return None
+    if ranks % dealt:
+        return _refused(
+            f"decode-context-parallel-size {dealt} does not divide tensor-parallel-size {ranks}",
+            f"tp_size={ranks} must be divisible by dcp_size={dealt}.",
+        )
+    for heads, whole in _kv_heads(startup.model):
+        if not whole:
+            return _refused(
+                "decode context parallelism needs full attention in every layer",
+                "DCP not support sliding window.",
+            )
+        if dealt > max(1, ranks // heads):
+            return _refused(
+                f"decode-context-parallel-size {dealt} is more than the"
+                f" {max(1, ranks // heads)} copies of each of {heads} KV heads",
+                f"tensor parallel size {ranks} must be greater than total num kv heads {heads}"
+                " when enable decode context parallel for GQA/MQA.",
+            )
+    return None
+
+
+@lru_cache(maxsize=512)
+def _kv_heads(model: Model) -> tuple[tuple[int, bool], ...]:
+    """KV heads of each kind of layer, and whether it keeps every token."""
+    kinds = {layer.mixer for layer in model.layers if layer.mixer is not None}
+    return tuple(sorted({_heads_kept(mixer) for mixer in kinds}))
+
+
+def _heads_kept(mixer: Attention | LatentAttention | StateSpace) -> tuple[int, bool]:
+    if isinstance(mixer, LatentAttention):
+        return 1, True
+    if isinstance(mixer, StateSpace):
+        return 1, False
+    return mixer.kv_heads, mixer.window_tokens is None and mixer.chunk_tokens is None
 
 
 @lru_cache(maxsize=512)

@@ -71,6 +71,9 @@ def effective_flags(
         values.append(("tensor-parallel-size", server.tensor_parallel, GIVEN))
     if server.pipeline_parallel > 1:
         values.append(("pipeline-parallel-size", server.pipeline_parallel, GIVEN))
+    if server.decode_context_parallel > 1:
+        origin = f"{GIVEN}: no log tells what it takes beside the cache"
+        values.append(("decode-context-parallel-size", server.decode_context_parallel, origin))
     return EffectiveFlags(
         gpu_memory_utilization=utilization,
         kv_cache_memory_bytes=server.kv_cache_memory_bytes,
@@ -82,6 +85,7 @@ def effective_flags(
         block_size=server.block_size or _BLOCK_SIZE,
         tensor_parallel=server.tensor_parallel,
         pipeline_parallel=server.pipeline_parallel,
+        decode_context_parallel=server.decode_context_parallel,
         expert_parallel=server.expert_parallel,
         enforce_eager=server.enforce_eager,
         chunked_prefill=chunked,

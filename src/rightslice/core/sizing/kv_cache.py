@@ -161,6 +161,7 @@ class _Rules:
     pipeline_parallel: int
     value_bytes: int
     block_tokens: int
+    context_parallel: int
     grouping: str
     state_blocks: int
     needs: str
@@ -193,6 +194,7 @@ def _rules(model: Model, flags: EffectiveFlags, engine: EngineRelease) -> _Rules
         pipeline_parallel=stages_of(model, flags),
         value_bytes=kv_value_bytes(flags),
         block_tokens=flags.block_size,
+        context_parallel=flags.decode_context_parallel,
         grouping=engine.hybrid_groups,
         state_blocks=_state_blocks(flags, engine),
         needs=_needs(engine.version),
@@ -285,6 +287,10 @@ def _layout(layers: tuple[Layer, ...], rules: _Rules) -> KvLayout:
         )
     else:
         groups, each = _hybrid_groups(buckets, rules)
+    dealt = rules.context_parallel
+    if dealt > 1:  # a block of each rank then stands for so many times its tokens of context
+        groups = tuple(replace(group, block_tokens=group.block_tokens * dealt) for group in groups)
+        token_bytes = -(-token_bytes // dealt)
     return BlockLayout(groups, each, token_bytes, 1, rules.state_blocks, rules.needs)
 
 

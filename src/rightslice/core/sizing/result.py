@@ -42,6 +42,8 @@ class EffectiveFlags:
     block_size: int
     tensor_parallel: int
     pipeline_parallel: int
+    decode_context_parallel: int = 1
+    """GPUs that each keep a part of a sequence's tokens."""
     expert_parallel: bool
     enforce_eager: bool
     chunked_prefill: bool

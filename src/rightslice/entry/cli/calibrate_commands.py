@@ -23,7 +23,8 @@ ROUNDS: Final = 10
 FEWEST_REQUESTS: Final = 20
 _BENCH_FROM: Final = (0, 9)
 """``vllm bench serve`` with these flags: read in the wheel of vLLM 0.9.2."""
-_NO_FLAG: Final = ("chosen", "max_loras", "max_lora_rank", "tensor_parallel", "pipeline_parallel")
+_RANKS: Final = ("tensor_parallel", "pipeline_parallel", "decode_context_parallel")
+_NO_FLAG: Final = ("chosen", "max_loras", "max_lora_rank", *_RANKS)
 _SPELLED: Final = {"expert_parallel": "enable-expert-parallel"}
 
 
@@ -31,7 +32,7 @@ def serve_command(sizing: Sizing) -> str:
     """Return the command that starts the server: the model and the flags given."""
     server, share = sizing.server, sizing.device.share
     words = ["vllm", "serve", str(sizing.model.name)]
-    for name in ("tensor_parallel", "pipeline_parallel"):
+    for name in _RANKS:
         if getattr(server, name) > 1:
             words += [f"--{name.replace('_', '-')}-size", str(getattr(server, name))]
     words += [*_given(server), *_lora(server)]

@@ -136,6 +136,10 @@ TensorParallelOption = Annotated[
 PipelineParallelOption = Annotated[
     int, _flag("--pipeline-parallel-size", "GPUs that share the layers.", min=1)
 ]
+DecodeContextParallelOption = Annotated[
+    int,
+    _flag("--decode-context-parallel-size", "GPUs that deal a sequence's tokens.", min=1),
+]
 EnforceEagerOption = Annotated[bool, _flag("--enforce-eager", "No CUDA graphs.")]
 BlockSizeOption = Annotated[int | None, _flag("--block-size", "Tokens a KV block.")]
 EnableLoraOption = Annotated[bool, _flag("--enable-lora", "Serve LoRA adapters.")]
@@ -157,6 +161,7 @@ _FLAGS: Final[dict[str, tuple[Any, Any]]] = {
     "kv_cache_dtype": (KvCacheDtypeOption, None),
     "tensor_parallel": (TensorParallelOption, 1),
     "pipeline_parallel": (PipelineParallelOption, 1),
+    "decode_context_parallel": (DecodeContextParallelOption, 1),
     "enforce_eager": (EnforceEagerOption, False),
     "block_size": (BlockSizeOption, None),
 }

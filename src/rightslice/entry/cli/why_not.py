@@ -10,14 +10,21 @@ import typer
 from rightslice.core.packing.live import LiveState
 from rightslice.core.packing.why_not import Place, WhyNot, why_not
 from rightslice.edge.catalog_files import Catalog
-from rightslice.edge.state_file import read_state
+from rightslice.edge.live.read import read_live
 from rightslice.entry.cli.console import Exit, Output, OutputOption, print_json
 
 _MOST_LISTED = 12
 """Longest list, in cards; the JSON form holds every card."""
 
 StateArgument = Annotated[
-    Path, typer.Argument(metavar="STATE", help="YAML file: cards, slices, pods.")
+    Path,
+    typer.Argument(
+        metavar="STATE",
+        help="A state file, a cluster's objects (JSON), a node's nvidia-smi text, or a folder.",
+    ),
+]
+GpuOption = Annotated[
+    str | None, typer.Option("--gpu", metavar="GPU", help="The kind of card, where there are more.")
 ]
 ProfileArgument = Annotated[
     str, typer.Argument(metavar="PROFILE", help="The slice that has no place: 7g.80gb.")
@@ -30,13 +37,17 @@ def register(app: typer.Typer) -> None:
 
 
 def why_not_command(
-    state: StateArgument, profile: ProfileArgument, *, output: OutputOption = Output.TABLE
+    state: StateArgument,
+    profile: ProfileArgument,
+    *,
+    gpu: GpuOption = None,
+    output: OutputOption = Output.TABLE,
 ) -> int:
     """Which GPUs would hold a slice after which single move, and what blocks the others.
 
     Example: rightslice why-not state.yaml 7g.80gb
     """
-    live = read_state(state, Catalog())
+    live = read_live(state, Catalog(), gpu=gpu)
     answer = why_not(live, profile)
     if output is Output.JSON:
         print_json(answer)

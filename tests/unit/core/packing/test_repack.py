@@ -22,8 +22,16 @@ from rightslice.core.packing.live import (
     held_content,
     running,
 )
-from rightslice.core.packing.repack import NoRepack, RepackLimits, RepackPlan, make_room, repack
+from rightslice.core.packing.repack import (
+    NoRepack,
+    RepackLimits,
+    RepackPlan,
+    make_room,
+    moves_worth,
+    repack,
+)
 from rightslice.core.packing.resume import remaining_steps
+from rightslice.core.packing.rounding import Progress
 from rightslice.core.packing.steps import Stage, apply_steps, frozen
 from rightslice.errors import InputError
 
@@ -243,3 +251,35 @@ def test_bad_limits_and_empty_requests_are_refused(a100: MigGrid) -> None:
         make_room(state, {})
     with pytest.raises(InputError, match="listed twice"):
         repack(replace(state, cards=(*state.cards, *state.cards)))
+
+
+def test_a_search_that_is_cut_off_returns_its_best_with_the_gap(a100: MigGrid) -> None:
+    """What is not proven is said to be so, by how much, and progress was told on the way."""
+    told: list[Progress] = []
+    cards = tuple(
+        LiveCard(
+            name=f"g{number}",
+            slices=(
+                LiveSlice(
+                    placement=Placement(profile=ProfileName("2g.10gb"), start=0),
+                    pod=LivePod(name=f"p{number}"),
+                ),
+            ),
+        )
+        for number in range(3)
+    )
+    state = LiveState(grid=a100, cards=cards)
+    plan = repack(state, RepackLimits(time_limit_seconds=30), told.append)
+    assert isinstance(plan, RepackPlan)
+    assert plan.gap == 0.0
+    assert plan.is_proven
+    assert told[-1].best == plan.weight
+    assert not replace(plan, gap=0.1).is_proven
+    assert not replace(plan, weight_bound=plan.weight - 1).is_proven
+
+
+def test_a_move_in_dollars_bounds_what_a_card_is_worth() -> None:
+    """A card at 4 dollars an hour for a day pays three moves of 32 dollars; nothing is not paid."""
+    assert moves_worth(usd_per_hour=4.0, hours=24.0, usd_per_move=32.0) == 3.0
+    with pytest.raises(InputError, match="give more than 0"):
+        moves_worth(usd_per_hour=4.0, hours=24.0, usd_per_move=0.0)

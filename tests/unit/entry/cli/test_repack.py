@@ -12,6 +12,7 @@ import typer
 
 from rightslice.entry.cli import repack
 from rightslice.entry.cli.schema import Subject, schema_of
+from rightslice.errors import InputError
 
 Run = Callable[..., tuple[object, str]]
 
@@ -131,3 +132,13 @@ def test_counts_are_advised_on_without_steps(run: Run) -> None:
     _, text = run(json.dumps({"kind": "List", "apiVersion": "v1", "items": [*nodes, *pods]}))
     assert "2 GPUs become 1 with 1 move" in text
     assert "inferred from counts; steps would rest on a guess" in text
+
+
+def test_a_move_may_have_a_price_in_dollars(run: Run) -> None:
+    """A GPU at a dollar an hour pays one move of 20 dollars in a day, and none of 30."""
+    assert run(TWO_CARDS, "--gpu-hour", "1", "--dollars-per-move", "20")[0] == 0
+    code, text = run(TWO_CARDS, "--gpu-hour", "1", "--dollars-per-move", "30")
+    assert code == 4
+    assert "freeing one GPU takes moves of weight 1; 0.8 allowed for each GPU" in text
+    with pytest.raises(InputError, match="--gpu-hour"):
+        run(TWO_CARDS, "--dollars-per-move", "30")

@@ -15,6 +15,7 @@ VERBS = (
     "why-not",
     "layouts",
     "plan",
+    "parse",
     "schema",
 )
 SUBJECTS = ("gpus", "mig", "models", "engines", "instances")

@@ -40,7 +40,7 @@ VERBS: Final = {
     "repack": "Fewer GPUs for the slices that run, in proven fewest moves.",
     "why-not": "What keeps a slice from its place, and which one move helps.",
     "layouts": "Everything that one card can hold, drawn slot by slot.",
-    "parse": "What manifests say of their vLLM servers, and what they do not.",
+    "parse": "What the manifests of others say of their vLLM servers.",
     "catalog": "The facts: GPUs, MIG profiles, models, releases, instances.",
     "schema": "JSON Schema of the files read and of every answer.",
 }

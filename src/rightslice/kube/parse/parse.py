@@ -89,7 +89,7 @@ def _surroundings(documents: Sequence[Mapping[str, object]], decode: Decode | No
     config_maps: dict[str, dict[str, str]] = {}
     runtimes: dict[str, Mapping[str, object]] = {}
     for document in documents:
-        name, kind = text(at(document, "metadata", "name")), document.get("kind")
+        name, kind = text(at(document, "metadata", "name")), text(document.get("kind"))
         if name is not None and kind == "ConfigMap":
             data = mapping(document.get("data"))
             config_maps[name] = {key: word(item) or "" for key, item in data.items()}

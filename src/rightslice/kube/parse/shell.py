@@ -30,6 +30,8 @@ _RESERVED: Final = frozenset(
 _DECLARES: Final = frozenset({"export", "declare", "local", "readonly", "typeset"})
 _DEEPEST: Final = 8
 _MOST_COMMANDS: Final = 2000
+_LONGEST_SCRIPT: Final = 131_072
+"""Characters; longer ones are cut."""
 
 
 def commands(
@@ -47,7 +49,7 @@ def commands(
 
 class _Reader:
     def __init__(self, script: str, held: Variables, depth: int) -> None:
-        self.text = script
+        self.text = script[:_LONGEST_SCRIPT]
         self.at = 0
         self.held = held
         self.depth = depth
@@ -361,7 +363,8 @@ class _Reader:
             self.done.append(words)
 
     def _run(self, script: str, arguments: list[str]) -> None:
-        if self.depth < _DEEPEST:
+        if self.depth < _DEEPEST and self.held.runs[0] > 0:
+            self.held.runs[0] -= 1
             inner = _Reader(script, self.held.copied(arguments), self.depth + 1)
             inner.read()
             self.done += inner.done[: _MOST_COMMANDS - len(self.done)]

@@ -10,6 +10,8 @@ from typing import Final
 from rightslice.kube.parse.shell_words import unknown
 
 _ASSIGNMENT: Final = re.compile(r"([A-Za-z_]\w*)(\+?)=(.*)", re.ASCII | re.DOTALL)
+_MOST_RUNS: Final = 200
+"""Scripts inside scripts and calls of functions: a function that calls itself ends here."""
 _LARGEST_SUM: Final = 10**15
 LONGEST_VALUE: Final = 65_536
 """Characters of a value: a script that doubles one in a loop ends here, not in our memory."""
@@ -24,6 +26,9 @@ class Variables:
     """``@`` and ``*`` are the arguments."""
     functions: dict[str, str] = field(default_factory=dict)
     """Bodies, which are read where they are called."""
+
+    runs: list[int] = field(default_factory=lambda: [_MOST_RUNS])
+    """Scripts and functions that may still be read, one count for all copies."""
 
     @classmethod
     def of(cls, values: Mapping[str, str], arguments: Sequence[str]) -> Variables:

@@ -43,6 +43,8 @@ class Question:
     max_replicas: int = 1
     isolation: Isolation = Isolation.HARDWARE
     confidence: float = 0.90
+    flags_open: bool = True
+    """Whether flags that nobody gave may be sized to the load; False: vLLM's defaults hold."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.min_replicas <= self.max_replicas:

@@ -15,6 +15,7 @@ from fractions import Fraction
 from rightslice.core.catalog.gpu import LinkKind
 from rightslice.core.catalog.model import Attention, LatentAttention, Model
 from rightslice.core.catalog.question import Isolation, Question
+from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.share import Exclusive, is_hardware_isolated
 from rightslice.core.fit.constants import FittedConstants
 from rightslice.core.fit.flags import startable, variants
@@ -113,8 +114,7 @@ def judge(question: Question, offer: Offer, constants: FittedConstants) -> Candi
     server = question.server
     if offer.tensor_parallel != server.tensor_parallel:
         server = server.choosing(tensor_parallel=offer.tensor_parallel)
-    server = startable(server, question.engine, offer.device, constants.memory.context)
-    for flags in variants(server, question.traffic, question.model.max_position):
+    for flags in _flags(question, offer, server, constants):
         trial = Trial(question=question, offer=offer, server=flags, constants=constants)
         try:
             candidate = trial.judge()
@@ -127,6 +127,15 @@ def judge(question: Question, offer: Offer, constants: FittedConstants) -> Candi
         else:
             holding.append(candidate)
     return min(holding, key=_replicas) if holding else furthest(tried)
+
+
+def _flags(
+    question: Question, offer: Offer, server: ServerConfig, constants: FittedConstants
+) -> Iterable[ServerConfig]:
+    if not question.flags_open:
+        return (server,)
+    server = startable(server, question.engine, offer.device, constants.memory.context)
+    return variants(server, question.traffic, question.model.max_position)
 
 
 def _replicas(candidate: Candidate) -> int:

@@ -1,0 +1,1 @@
+"""What the admission webhook does with a pod, as pure functions of the pod and the cluster."""

@@ -1,0 +1,241 @@
+"""What to do with one pod: the offer that holds its load, or why it is left as it is.
+
+Offers come from what the cluster has for this pod, and only one that is free now is ever taken, so
+that a pod that could be scheduled is never turned into one that cannot. On any doubt the pod stays
+as it is, and its owner is told what to change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from rightslice.core.catalog.question import Question
+from rightslice.core.catalog.share import is_hardware_isolated
+from rightslice.core.fit.constants import FittedConstants
+from rightslice.core.fit.fit import fit
+from rightslice.core.fit.result import Candidate, Offer, Recommendation, Refused
+from rightslice.errors import InputError
+from rightslice.kube.admission.offers import ClusterOffer, cluster_offers, is_gpu, needs_of
+from rightslice.kube.admission.settings import MODE_LABEL, Mode, Settings, mode_of
+from rightslice.kube.cluster.filters import beyond_these
+from rightslice.kube.cluster.hardware import NodeHardware
+from rightslice.kube.cluster.view import Cluster
+from rightslice.kube.explain import latency_text, load_text
+from rightslice.kube.parse.decoded import at, items, mapping, text
+from rightslice.kube.parse.parse import parse_pod
+from rightslice.kube.parse.question import Asked, Lookups, NotAsked, question_of
+from rightslice.kube.parse.values import Parsed
+from rightslice.units import format_ratio
+
+Recommend = Callable[[Question, Sequence[Offer]], Recommendation]
+"""`core.fit.fit`, or a cache before it: the same answer for the same question."""
+
+
+class Outcome(Enum):
+    """What came of a pod; the label of the counter, and the reason of the event."""
+
+    OFF = "Off"
+    """The mode of its namespace, or its own, is off."""
+    NOT_A_SERVER = "NotAServer"
+    """It runs no vLLM server, or asks for no NVIDIA GPU."""
+    NOT_UNDERSTOOD = "NotUnderstood"
+    """Something that decides is not said, or cannot be read."""
+    LEFT_ALONE = "LeftAlone"
+    """What else decides about its node is not known here."""
+    RIGHT = "Right"
+    """It asks for what it should."""
+    RESIZED = "Resized"
+    """Another offer holds its load: taken in Enforce, told in Advise."""
+    LARGEST = "Largest"
+    """No offer of the cluster holds its load; the one that holds most."""
+    NO_ROOM = "NoRoom"
+    """What would hold its load is not free now."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """What a decision rests on, beside the pod."""
+
+    cluster: Cluster
+    hardware: Mapping[str, NodeHardware]
+    """What each node's GPU resources stand for, by node name."""
+    settings: Settings
+    lookups: Lookups
+    recommend: Recommend
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What should become of a pod, and why; nothing of it is done yet."""
+
+    outcome: Outcome
+    mode: Mode
+    container: int | None = None
+    """Index of the serving container."""
+    current: str | None = None
+    """``1 x nvidia.com/gpu``: what it asks for."""
+    proposed: ClusterOffer | None = None
+    """None where nothing is to change."""
+    candidate: Candidate | None = None
+    reasons: tuple[str, ...] = ()
+    """Why this offer, or why none; the first is the one to show."""
+    assumed: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def recommend_with(constants: FittedConstants) -> Recommend:
+    """Return `core.fit.fit` with *constants*."""
+    return lambda question, offers: fit(question, offers, constants=constants)
+
+
+def decide(pod: Mapping[str, object], namespace: str, world: World) -> Decision:
+    """Return what should become of *pod* of *namespace*; never raises for what a pod may hold."""
+    notes = mapping(at(pod, "metadata", "annotations"))
+    labels = world.cluster.namespaces.get(namespace, {})
+    found = mode_of(text(notes.get(MODE_LABEL)), labels, world.settings)
+    told = () if found.problem is None else (found.problem,)
+    if found.mode is Mode.OFF:
+        return Decision(outcome=Outcome.OFF, mode=found.mode, warnings=told)
+    try:
+        parsed = parse_pod(pod)
+        decision = _decide(pod, parsed, namespace, world, found.mode)
+    except InputError as error:
+        decision = Decision(outcome=Outcome.NOT_UNDERSTOOD, mode=found.mode, reasons=(str(error),))
+    return replace(decision, warnings=(*told, *decision.warnings))
+
+
+def _decide(
+    pod: Mapping[str, object], parsed: Parsed, namespace: str, world: World, mode: Mode
+) -> Decision:
+    resource = parsed.gpu_resource
+    index = _index(pod, parsed.container)
+    if not parsed.is_vllm_server or index is None or resource is None or not is_gpu(resource):
+        return Decision(outcome=Outcome.NOT_A_SERVER, mode=mode)
+    start = Decision(
+        outcome=Outcome.NOT_UNDERSTOOD,
+        mode=mode,
+        container=index,
+        current=f"{parsed.gpu_count or 1} x {resource}",
+    )
+    asked = question_of(parsed, world.lookups, world.settings.defaults)
+    if isinstance(asked, NotAsked):
+        return replace(start, reasons=asked.reasons, assumed=asked.assumed)
+    start = replace(start, assumed=asked.assumed)
+    beyond = _hands_off(pod, index)
+    if beyond is not None:
+        return replace(start, outcome=Outcome.LEFT_ALONE, reasons=(beyond,))
+    return _fitted(pod, namespace, asked, start, world)
+
+
+def _hands_off(pod: Mapping[str, object], index: int) -> str | None:
+    """Return why nothing of the pod may be changed, or None."""
+    containers = [*items(at(pod, "spec", "containers")), *items(at(pod, "spec", "initContainers"))]
+    holders = [one for one in containers if any(map(is_gpu, _resources(one)))]
+    if holders != [items(at(pod, "spec", "containers"))[index]]:
+        return "more than one container asks for GPUs: which part is whose is not known here"
+    if items(at(pod, "spec", "resourceClaims")):
+        return "it has ResourceClaims: its devices come from DRA"
+    return beyond_these(mapping(pod.get("spec")))
+
+
+def _resources(container: object) -> set[str]:
+    resources = mapping(mapping(container).get("resources"))
+    return {*mapping(resources.get("limits")), *mapping(resources.get("requests"))}
+
+
+def _fitted(
+    pod: Mapping[str, object], namespace: str, asked: Asked, start: Decision, world: World
+) -> Decision:
+    ranks = asked.question.tensor_parallel or 1
+    question = replace(asked.question, tensor_parallel=ranks, flags_open=False)
+    every = cluster_offers(needs_of(pod, namespace, ranks), world.cluster, world.hardware)
+    every = tuple(one for one in every if _isolated(one, question))
+    free = tuple(one for one in every if one.obstacle is None)
+    if not every:
+        problem = _no_offers(world, ranks)
+        return replace(start, outcome=Outcome.NO_ROOM, reasons=(problem,))
+    found = world.recommend(question, [one.offer for one in free]) if free else None
+    if found is not None and found.chosen is not None:
+        return _with_offer(start, found.chosen, free, Outcome.RESIZED, _why(found, question))
+    over_all = world.recommend(question, [one.offer for one in every])
+    if over_all.chosen is not None:
+        wanted = _matching(over_all.chosen.offer, every)
+        reason = f"{over_all.chosen.offer.name} would hold {load_text(question.traffic)}"
+        return replace(
+            start, outcome=Outcome.NO_ROOM, reasons=(f"{reason}, but {wanted.obstacle}",)
+        )
+    best = None if found is None else found.best_effort
+    if best is None or not isinstance(best.outcome, Refused):
+        nearest = over_all.best_effort or over_all.candidates[0]
+        return replace(start, outcome=Outcome.NO_ROOM, reasons=(_refusal(nearest),))
+    return _with_offer(start, best, free, Outcome.LARGEST, (_refusal(best),))
+
+
+def _isolated(offer: ClusterOffer, question: Question) -> bool:
+    """Shared cards are offered only to pods that say they will do."""
+    return question.isolation.value == "none" or is_hardware_isolated(offer.offer.device.share)
+
+
+def _with_offer(
+    start: Decision,
+    candidate: Candidate,
+    free: Sequence[ClusterOffer],
+    outcome: Outcome,
+    reasons: tuple[str, ...],
+) -> Decision:
+    chosen = _matching(candidate.offer, free)
+    same = start.current == f"{chosen.count} x {chosen.resource}" and not chosen.selector
+    settled = outcome is Outcome.RESIZED and same
+    return replace(
+        start,
+        outcome=Outcome.RIGHT if settled else outcome,
+        proposed=None if same else chosen,
+        candidate=candidate,
+        reasons=reasons,
+    )
+
+
+def _matching(offer: Offer, every: Sequence[ClusterOffer]) -> ClusterOffer:
+    return next(one for one in every if one.offer is offer or one.offer == offer)
+
+
+def _why(found: Recommendation, question: Question) -> tuple[str, ...]:
+    """Return why the offer was taken: its numbers, and the nearest smaller offer's refusal."""
+    chosen, slo = found.chosen, question.slo
+    assert chosen is not None
+    assert chosen.prediction is not None
+    parts = [f"{chosen.offer.name} holds {load_text(question.traffic)}"]
+    if slo.tpot_seconds is not None:
+        tpot = latency_text(chosen.prediction.tpot, slo.tpot_percentile, slo.tpot_seconds)
+        parts.append(f"TPOT {tpot}")
+    if slo.ttft_seconds is not None:
+        ttft = latency_text(chosen.prediction.ttft, slo.ttft_percentile, slo.ttft_seconds)
+        parts.append(f"TTFT {ttft}")
+    parts.append(f"at {format_ratio(question.confidence)} confidence")
+    before = found.candidates[: found.candidates.index(chosen)]
+    smaller = [one for one in before if isinstance(one.outcome, Refused)]
+    refused = () if not smaller else (f"smaller refused: {_refusal(smaller[-1])}",)
+    return ("; ".join(parts), *refused)
+
+
+def _refusal(candidate: Candidate) -> str:
+    outcome = candidate.outcome
+    assert isinstance(outcome, Refused)
+    return f"{candidate.offer.name}: {outcome.reason}; would turn: {outcome.remedy}"
+
+
+def _no_offers(world: World, ranks: int) -> str:
+    problems = [one.problem for one in world.hardware.values() if one.problem is not None]
+    if problems:
+        return problems[0]
+    many = f" with {ranks} cards" if ranks > 1 else ""
+    return f"no node that the pod may use hands out an NVIDIA GPU{many} that it would take"
+
+
+def _index(pod: Mapping[str, object], container: str | None) -> int | None:
+    names = [mapping(one).get("name") for one in items(at(pod, "spec", "containers"))]
+    if container is None:
+        return 0 if len(names) == 1 else None
+    return names.index(container) if container in names else None

@@ -1,0 +1,195 @@
+"""What a cluster can offer one pod: every GPU resource of the nodes that it may use.
+
+An offer is *free* when a node that the pod may use has it left now, beside CPU, memory and pods,
+when what other pending pods ask for is taken off, and when quotas and limit ranges of the
+namespace allow it. Where one resource name stands for different devices (an ``mig-1g.10gb`` of an
+A100 and of an H100; ``nvidia.com/gpu`` whole and time-sliced), a node selector tells them apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+from rightslice.core.catalog.device import Device
+from rightslice.core.catalog.share import Exclusive
+from rightslice.core.fit.offers import CardKind, offers
+from rightslice.core.fit.result import Offer
+from rightslice.kube.cluster.demand import pod_requests
+from rightslice.kube.cluster.filters import may_use
+from rightslice.kube.cluster.hardware import SLICE_PREFIX, NodeHardware
+from rightslice.kube.cluster.view import Cluster, ClusterNode
+from rightslice.kube.parse.decoded import mapping
+
+PRODUCT: Final = "nvidia.com/gpu.product"
+_ONE_NODE: Final = 16
+"""Cards of the largest node; tensor parallelism goes no further."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterOffer:
+    """One way to run the pod, and whether it can be had now."""
+
+    offer: Offer
+    resource: str
+    count: int
+    selector: Mapping[str, str]
+    """Node labels that the pod has to ask for beside the resource; mostly none."""
+    free: int
+    """Pods of this size that can be put somewhere now."""
+    obstacle: str | None = None
+    """Why it cannot be had now; None when it can."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodNeeds:
+    """What a pod needs of a node beside the GPU."""
+
+    spec: Mapping[str, object]
+    namespace: str
+    others: Mapping[str, Fraction]
+    """Requests, its GPU resources left out."""
+    ranks: int
+    """Tensor parallel size: cards of one node."""
+
+
+def needs_of(pod: Mapping[str, object], namespace: str, ranks: int) -> PodNeeds:
+    """Return what *pod* needs beside its GPU.
+
+    Raises:
+        InputError: when an amount is no quantity.
+    """
+    others = {name: amount for name, amount in pod_requests(pod).items() if not is_gpu(name)}
+    return PodNeeds(spec=mapping(pod.get("spec")), namespace=namespace, others=others, ranks=ranks)
+
+
+def is_gpu(resource: str) -> bool:
+    """Whether *resource* is an NVIDIA GPU, or a part of one, by its name."""
+    return resource.startswith(("nvidia.com/gpu", SLICE_PREFIX))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kind:
+    """What one resource name stands for on some nodes."""
+
+    resource: str
+    product: str
+    device: Device
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What tells it from others; devices of one board and share are the same."""
+        return self.resource, self.product, _behind(self.device)
+
+
+def cluster_offers(
+    needs: PodNeeds, cluster: Cluster, hardware: Mapping[str, NodeHardware]
+) -> tuple[ClusterOffer, ...]:
+    """Return every offer of the nodes that a pod may use, free or not.
+
+    Args:
+        needs: the pod's.
+        cluster: nodes, quotas and what is taken.
+        hardware: what each node's GPU resources stand for, by node name.
+    """
+    kinds: dict[tuple[str, str, str], _Kind] = {}
+    nodes: dict[tuple[str, str, str], list[ClusterNode]] = {}
+    for node in cluster.nodes:
+        if not may_use(needs.spec, node):
+            continue
+        for one in hardware[node.name].handed_out if node.name in hardware else ():
+            product = node.labels.get(PRODUCT, "")
+            kind = _Kind(resource=one.resource, product=product, device=one.device)
+            kinds.setdefault(kind.key, kind)
+            nodes.setdefault(kind.key, []).append(node)
+    found = []
+    for key, kind in kinds.items():
+        selector = _selector(key, kinds)
+        if selector is not None and _can_span(kind.device, needs.ranks):
+            obstacle, free = _availability(kind.resource, nodes[key], needs, cluster)
+            found.append(
+                ClusterOffer(
+                    offer=_core_offer(kind.device, needs.ranks),
+                    resource=kind.resource,
+                    count=needs.ranks,
+                    selector=selector,
+                    free=free,
+                    obstacle=obstacle,
+                )
+            )
+    return tuple(found)
+
+
+def _behind(device: Device) -> str:
+    return f"{device.label} {device.memory_bytes}"
+
+
+def _can_span(device: Device, ranks: int) -> bool:
+    return ranks == 1 or (isinstance(device.share, Exclusive) and ranks <= _ONE_NODE)
+
+
+def _selector(
+    key: tuple[str, str, str], every: Iterable[tuple[str, str, str]]
+) -> dict[str, str] | None:
+    """Return the labels that tell *key* from other devices of its resource; None: nothing does."""
+    resource, product, behind = key
+    others = [one for one in every if one[0] == resource and one[2] != behind]
+    if not others:
+        return {}
+    if any(one[1] == product for one in others):
+        return None
+    return {PRODUCT: product}
+
+
+def _availability(
+    resource: str, nodes: list[ClusterNode], needs: PodNeeds, cluster: Cluster
+) -> tuple[str | None, int]:
+    """Return why a pod cannot have *resource* now (None when it can), and for how many it is."""
+    count = needs.ranks
+    refused = _not_allowed(resource, count, needs.namespace, cluster)
+    if refused is not None:
+        return refused, 0
+    free = sum(_places(node, resource, count, needs) for node in nodes)
+    waiting = int(cluster.pending.get(resource, Fraction(0)) // count)
+    if free - waiting >= 1:
+        return None, free - waiting
+    if free:
+        return f"{free} x {count} {resource} can be placed, and pending pods wait for them", 0
+    left = int(sum(node.free(resource) for node in nodes))
+    if left >= count:
+        return f"{left} {resource} are free, on no node that has room for the pod's rest", 0
+    total = int(sum(node.allocatable.get(resource, Fraction(0)) for node in nodes))
+    return f"none of {total} {resource} is free now", 0
+
+
+def _core_offer(device: Device, ranks: int) -> Offer:
+    kind = CardKind(
+        pool=str(device.gpu.name),
+        gpu=device.gpu,
+        cards_per_node=ranks,
+        memory_bytes=device.memory_bytes if isinstance(device.share, Exclusive) else None,
+        instance=None,
+        price=None,
+        card_usd_per_hour=None,
+    )
+    return next(one for one in offers(kind, [device.share]) if one.tensor_parallel == ranks)
+
+
+def _places(node: ClusterNode, resource: str, count: int, needs: PodNeeds) -> int:
+    asked = {**needs.others, resource: Fraction(count)}
+    fits = (node.free(name) // amount for name, amount in asked.items() if amount > 0)
+    return int(min(fits, default=Fraction(0)))
+
+
+def _not_allowed(resource: str, count: int, namespace: str, cluster: Cluster) -> str | None:
+    for quota in cluster.quotas_of(namespace):
+        left = quota.left(f"requests.{resource}")
+        if left is not None and left < count:
+            return f"ResourceQuota {quota.name} leaves {int(left)} {resource}"
+    for bound in cluster.limit_ranges_of(namespace):
+        largest = bound.maximum.get(resource)
+        if largest is not None and largest < count:
+            return f"LimitRange {bound.name} allows {int(largest)} {resource} a {bound.counts}"
+    return None

@@ -1,0 +1,164 @@
+"""An AdmissionReview in, an AdmissionReview out (admission.k8s.io/v1). Every pod is allowed.
+
+The patch is applied and checked here before it is sent; when what comes out is not what was meant,
+the reply has no patch and a warning in its place.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from rightslice.errors import InputError
+from rightslice.kube.admission.decide import Decision, Outcome, World, decide
+from rightslice.kube.admission.patch import (
+    Change,
+    Operation,
+    operations,
+    patched,
+    resource_problem,
+)
+from rightslice.kube.admission.settings import Mode
+from rightslice.kube.manifest import GROUP
+from rightslice.kube.parse.decoded import at, mapping, text
+from rightslice.records import Json
+
+API_VERSION: Final = "admission.k8s.io/v1"
+OFFER: Final = f"{GROUP}/offer"
+OUTCOME: Final = f"{GROUP}/outcome"
+REASON: Final = f"{GROUP}/reason"
+ASSUMED: Final = f"{GROUP}/assumed"
+PREVIOUS: Final = f"{GROUP}/previous-request"
+_LONGEST_WARNING: Final = 250
+"""Characters; longer ones may be cut by clients (kubernetes.io "Admission webhook good practices":
+120 where possible; ours hold a reason with its numbers)."""
+_LONGEST_ANNOTATION: Final = 2000
+_SILENT: Final = (Outcome.OFF, Outcome.NOT_A_SERVER)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reviewed:
+    """A reply, and what it rests on."""
+
+    response: Mapping[str, Json]
+    """The AdmissionReview to send."""
+    decision: Decision
+    namespace: str
+    owner: Mapping[str, object]
+    """The pod's controller reference, {} without one."""
+    is_dry_run: bool
+    patch: tuple[Operation, ...] = ()
+
+
+def review(request: Mapping[str, object], world: World) -> Reviewed:
+    """Return the reply to an AdmissionReview of a pod that is being created.
+
+    Raises:
+        InputError: when *request* is no AdmissionReview: it has no request with a uid.
+    """
+    asked = mapping(request.get("request"))
+    uid = text(asked.get("uid"))
+    if uid is None:
+        raise InputError("not an AdmissionReview: request.uid is missing")
+    pod = mapping(asked.get("object"))
+    namespace = text(asked.get("namespace")) or text(at(pod, "metadata", "namespace")) or ""
+    is_pod = at(asked, "kind", "kind") == "Pod" and asked.get("operation", "CREATE") == "CREATE"
+    if is_pod:
+        decision = decide(pod, namespace, world)
+    else:
+        decision = Decision(outcome=Outcome.NOT_A_SERVER, mode=world.settings.mode)
+    patch, problem = _checked_patch(pod, decision)
+    warnings = (*_warnings(decision), *(() if problem is None else (problem,)))
+    owners = at(pod, "metadata", "ownerReferences")
+    owner = next(
+        (mapping(one) for one in owners if mapping(one).get("controller") is True), {}
+    ) if isinstance(owners, list) else {}  # fmt: skip
+    return Reviewed(
+        response=_response(uid, patch, warnings),
+        decision=decision,
+        namespace=namespace,
+        owner=owner,
+        is_dry_run=asked.get("dryRun") is True,
+        patch=tuple(patch),
+    )
+
+
+def _response(uid: str, patch: list[Operation], warnings: tuple[str, ...]) -> dict[str, Json]:
+    response: dict[str, Json] = {"uid": uid, "allowed": True}
+    if patch:
+        response["patchType"] = "JSONPatch"
+        response["patch"] = base64.b64encode(json.dumps(patch).encode()).decode()
+    if warnings:
+        response["warnings"] = [_cut(one, _LONGEST_WARNING) for one in warnings]
+    return {"apiVersion": API_VERSION, "kind": "AdmissionReview", "response": response}
+
+
+def change_of(decision: Decision) -> Change:
+    """Return what *decision* makes of its pod: notes always, the request only in Enforce."""
+    if decision.outcome in _SILENT:
+        return Change()
+    notes = {OUTCOME: decision.outcome.value}
+    if decision.reasons:
+        notes[REASON] = _cut("; ".join(decision.reasons), _LONGEST_ANNOTATION)
+    if decision.assumed:
+        notes[ASSUMED] = _cut("; ".join(decision.assumed), _LONGEST_ANNOTATION)
+    if decision.candidate is not None:
+        notes[OFFER] = decision.candidate.offer.name
+    proposed = decision.proposed
+    if decision.mode is not Mode.ENFORCE or proposed is None:
+        return Change(annotations=notes)
+    return Change(
+        annotations={**notes, PREVIOUS: decision.current or ""},
+        container=decision.container,
+        resource=proposed.resource,
+        count=proposed.count,
+        node_selector=proposed.selector,
+    )
+
+
+def _checked_patch(
+    pod: Mapping[str, object], decision: Decision
+) -> tuple[list[Operation], str | None]:
+    """Return the patch, or an empty one and why: never a pod that the API server would refuse."""
+    try:
+        patch = operations(pod, change_of(decision))
+        if not patch:
+            return [], None
+        before, after = resource_problem(pod), resource_problem(patched(pod, patch))
+    except (InputError, IndexError, ValueError) as error:
+        return [], f"rightslice leaves this pod as it is: {error}"
+    if after is not None and decision.mode is Mode.ENFORCE and decision.proposed is not None:
+        return [], f"rightslice leaves this pod as it is: {after}"
+    if after is not None and before is None:
+        return [], f"rightslice leaves this pod as it is: {after}"
+    return patch, None
+
+
+def _warnings(decision: Decision) -> tuple[str, ...]:
+    if decision.outcome in _SILENT or decision.outcome is Outcome.RIGHT:
+        return decision.warnings
+    reason = decision.reasons[0] if decision.reasons else ""
+    proposed = decision.proposed
+    wanted = "" if proposed is None else f"{proposed.count} x {proposed.resource}"
+    match decision.outcome:
+        case Outcome.RESIZED if decision.mode is Mode.ENFORCE:
+            line = f"rightslice: {decision.current} becomes {wanted}: {reason}"
+        case Outcome.RESIZED:
+            line = f"rightslice: {wanted} would do in place of {decision.current}: {reason}"
+        case Outcome.LARGEST:
+            taken = f"{wanted or decision.current} is the largest"
+            line = f"rightslice: no offer of this cluster holds the load; {taken}: {reason}"
+        case Outcome.NO_ROOM:
+            line = f"rightslice: {decision.current} stays: {reason}"
+        case Outcome.LEFT_ALONE:
+            line = f"rightslice: left alone: {reason}"
+        case _:
+            line = f"rightslice: not sized: {reason}"
+    return (line, *decision.warnings)
+
+
+def _cut(written: str, longest: int) -> str:
+    return written if len(written) <= longest else f"{written[: longest - 3]}..."

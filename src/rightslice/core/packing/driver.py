@@ -7,8 +7,8 @@ mig-parted gives counts only: it sorts the profiles by compute slices of the GPU
 of the compute instance, then attributes, all descending, and tries permutations until the driver
 accepts one (NVIDIA/mig-parted@bd7160f pkg/types/mig_config.go, pkg/mig/config/config.go).
 Known gap: the user guide maps instance ids to starts in two ways in two driver versions, and
-profiles that tie in mig-parted's sort (1g.5gb, 1g.10gb) come in random order: such layouts are
-marked not certain.
+profiles that tie in mig-parted's sort (1g.5gb, 1g.10gb; 1g.24gb, 1g.24gb-me) come in random order:
+such layouts are marked not certain.
 """
 
 from __future__ import annotations
@@ -106,8 +106,9 @@ def _rank(grid: MigGrid, name: ProfileName) -> tuple[int, int, str]:
     match = _COMPUTE.match(name)
     compute = grid.profile(name).compute_slices
     instance = int(match["gi"]) if match else compute
-    attributes = re.split(r"(?=[+-])", name, maxsplit=1)
-    attribute = attributes[1].lstrip("+") if len(attributes) > 1 else ""
+    # "-me" is a negative attribute, kept apart (NVIDIA/go-nvlib pkg/nvlib/device/mig_profile.go),
+    # and the sort does not look at those: it ties with the plain profile.
+    attribute = name.partition("+")[2]
     return (instance, int(match["ci"]) if match and match["ci"] else instance, attribute)
 
 

@@ -37,6 +37,8 @@ class Plot:
     marks: Sequence[Mark] = ()
     limit: float | None = None
     """Drawn as a dashed line, when it lies in the picture."""
+    band: Sequence[tuple[float, float, float]] = ()
+    """Abscissa, low and high end of what the line may be, ascending: shaded."""
     width: int = 64
     height: int = 12
 
@@ -53,9 +55,10 @@ def draw(plot: Plot) -> tuple[str, ...]:
     for x, y in _samples(plot, far):
         _set(cells, x / far, y / high)
     rows = [[chr(_EMPTY + cell) if cell else " " for cell in row] for row in cells]
+    _shade(rows, plot, far, high)
     if plot.limit is not None and plot.limit <= high:
         row = rows[_row(plot.limit / high, plot.height)]
-        row[:] = ["╌" if cell == " " else cell for cell in row]
+        row[:] = ["╌" if cell in " ░" else cell for cell in row]
     for mark in plot.marks:
         column = min(int(mark.x / far * plot.width), plot.width - 1)
         rows[_row(mark.y / high, plot.height)][column] = mark.symbol
@@ -64,10 +67,28 @@ def draw(plot: Plot) -> tuple[str, ...]:
 
 def top(plot: Plot) -> float:
     """Return the value at the upper edge: a limit is shown unless it flattens the line."""
-    high = max(y for _, y in plot.points) or 1.0
+    high = max((y for _, y in plot.points), default=0.0)
+    high = max([high, *(end for _, _, end in plot.band)]) or 1.0
     if plot.limit is not None and high < plot.limit <= 3 * high:
         return plot.limit * 1.05
     return high
+
+
+def _shade(rows: list[list[str]], plot: Plot, far: float, high: float) -> None:
+    """Fill empty cells between the ends of the band, column by column."""
+    for (x0, low0, high0), (x1, low1, high1) in zip(plot.band, plot.band[1:], strict=False):
+        for column in range(_column(x0 / far, plot.width), _column(x1 / far, plot.width) + 1):
+            centre = (column + 0.5) / plot.width * far
+            share = min(max((centre - x0) / (x1 - x0), 0.0), 1.0) if x1 > x0 else 0.0
+            lowest = _row((low0 + share * (low1 - low0)) / high, plot.height)
+            highest = _row((high0 + share * (high1 - high0)) / high, plot.height)
+            for row in rows[highest : lowest + 1]:
+                if row[column] == " ":
+                    row[column] = "░"
+
+
+def _column(share: float, width: int) -> int:
+    return min(max(int(share * width), 0), width - 1)
 
 
 def bar(share: float, width: int) -> str:

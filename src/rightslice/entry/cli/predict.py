@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from rightslice.core.catalog.device import Device, device_of
-from rightslice.core.catalog.estimate import Estimate
 from rightslice.core.catalog.mig import ProfileName
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.share import Exclusive, MigSlice
-from rightslice.core.catalog.traffic import ClosedLoop
 from rightslice.core.perf.predict import outlook
-from rightslice.core.perf.result import Latency, Outlook
 from rightslice.core.sizing.memory import size
-from rightslice.core.sizing.result import TooBig
+from rightslice.core.sizing.result import Sizing
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.constants import constants_with
+from rightslice.edge.text_files import check_target, write_text
+from rightslice.edge.trace_files import read_lengths
 from rightslice.entry.cli.calibrations import Server, print_calibrations
 from rightslice.entry.cli.console import Exit, Output, console, print_json
 from rightslice.entry.cli.options import (
@@ -38,17 +40,31 @@ from rightslice.entry.cli.options import (
     TpotOption,
     TtftOption,
     accepts_server_flags,
+    named,
+    read_load,
     read_outputs,
     read_slo,
     read_traffic,
 )
-from rightslice.entry.cli.plot import Mark, Plot, bar, draw, top
-from rightslice.units import format_duration, format_rate
-
-_BAR = 28
-_SUREST = 0.9
+from rightslice.entry.cli.predict_sweep import Plant, as_csv, predict_points, read_axes
+from rightslice.errors import InputError
 
 PlotOption = Annotated[bool, typer.Option("--plot/--no-plot", help="Draw the curve.")]
+SweepOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sweep",
+        metavar="AXIS=VALUES",
+        help="Predict a range: concurrency=1..256, rate=1..9:2, input-tokens=, output-tokens=,"
+        " tp=1,2,4, gpu=H100-80GB,L4. May be repeated.",
+    ),
+]
+ExportOption = Annotated[
+    str | None,
+    typer.Option(
+        "--export", metavar="csv|FILE.csv", help="The points of a sweep as CSV: printed, or a file."
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -73,6 +89,8 @@ def predict(  # noqa: PLR0913 - one parameter an option
     engine_version: EngineVersionOption = None,
     calibrations: CalibrationsOption = None,
     plot: PlotOption = True,
+    sweep: SweepOption = None,
+    export: ExportOption = None,
     server: ServerConfig,
 ) -> int:
     """TPOT, TTFT, tokens a second and the knee of one server at a load.
@@ -80,175 +98,75 @@ def predict(  # noqa: PLR0913 - one parameter an option
     Example: rightslice predict opt-1.3b --gpu L4 --input 128 --output 128 --concurrency 16
     """
     lengths, form = read_outputs(output)
+    slo = read_slo(tpot, ttft, percentile)
+    catalog, constants = Catalog(), constants_with(calibrations)
+    engine, described = catalog.engine(engine_version), catalog.model(model)
+
+    @cache
+    def sized(board: str, tensor_parallel: int) -> Sizing:
+        name, _, own = board.partition(":")
+        memory = gpu_memory if board == here else None
+        device = _device(catalog, name, own, memory)
+        flags = replace(server, tensor_parallel=tensor_parallel)
+        return size(described, device, flags, engine=engine, coefficients=constants.memory)
+
+    here = gpu if profile is None else f"{gpu}:{profile}"
+    if sweep:
+        has_load = concurrency is not None or rate is not None
+        plant = Plant(
+            device=here,
+            tensor_parallel=server.tensor_parallel,
+            sized=sized,
+            constants=lambda device: constants.of(engine, described, device.gpu_name),
+            input=named("--input", read_lengths)(inputs),
+            output=named("--output", read_lengths)(lengths),
+            load=read_load(concurrency, rate) if has_load else None,
+            prefix_hit_ratio=prefix_hit or 0.0,
+            slo=slo,
+        )
+        return _sweep(sweep, plant, (form, export), plot=plot)
+    sizing = sized(here, server.tensor_parallel)
     traffic = read_traffic(inputs, lengths, concurrency, rate, prefix_hit)
-    catalog = Catalog()
-    share = Exclusive() if profile is None else MigSlice(profile=ProfileName(profile))
-    device: Device = device_of(catalog.gpu(gpu), share, memory_bytes=gpu_memory)
-    engine = catalog.engine(engine_version)
-    constants = constants_with(calibrations)
-    sizing = size(
-        catalog.model(model), device, server, engine=engine, coefficients=constants.memory
-    )
-    perf = constants.of(engine, sizing.model, device.gpu_name)
-    answer = outlook(
-        sizing,
-        traffic,
-        read_slo(tpot, ttft, percentile),
-        constants=perf,
-    )
+    perf = constants.of(engine, described, sizing.device.gpu_name)
+    answer = outlook(sizing, traffic, slo, constants=perf)
+    if export is not None:
+        raise InputError(
+            "--export writes the points of a sweep: give --sweep, as in --sweep tp=1,2"
+        )
     if form is Output.JSON:
         print_json(answer)
-    else:
-        _print(answer, plot=plot)
-        asked = Server(name="", model=sizing.model, engine=engine, gpu=str(device.gpu_name))
-        print_calibrations(constants, [asked], dt.datetime.now(tz=dt.UTC).date())
+        return Exit.DONE if answer.is_held else Exit.NO
+    from rightslice.entry.cli.predict_tables import print_outlook  # noqa: PLC0415 - rich loads here
+
+    print_outlook(answer, plot=plot)
+    asked = Server(name="", model=described, engine=engine, gpu=str(sizing.device.gpu_name))
+    print_calibrations(constants, [asked], dt.datetime.now(tz=dt.UTC).date())
     return Exit.DONE if answer.is_held else Exit.NO
 
 
-def _print(answer: Outlook, *, plot: bool) -> None:
-    sizing = answer.curve.sizing
-    out = console()
-    traffic = answer.prediction.traffic
-    load = (
-        f"{traffic.load.concurrency} concurrent"
-        if isinstance(traffic.load, ClosedLoop)
-        else format_rate(traffic.load.requests_per_second)
-    )
-    out.print(f"[bold]{sizing.model.name}[/] on [bold]{sizing.device.label}[/]", highlight=False)
-    out.print(
-        f"vLLM {sizing.engine.version}; input {traffic.input.text}, output {traffic.output.text},"
-        f" {load}"
-    )
-    if isinstance(sizing.verdict, TooBig):
-        out.print(f"\n[bold red]does not fit[/]: {sizing.verdict.reason}")
-        return
-    if math.isfinite(answer.prediction.tpot.mean.expected):
-        _print_latencies(answer)
-        _print_terms(answer)
-    _print_capacity(answer)
-    if plot and len(answer.curve.points) > 1:
-        _print_curve(answer)
-    _print_verdict(answer)
+def _device(catalog: Catalog, gpu: str, profile: str, memory_bytes: int | None) -> Device:
+    share = MigSlice(profile=ProfileName(profile)) if profile else Exclusive()
+    return device_of(catalog.gpu(gpu), share, memory_bytes=memory_bytes)
 
 
-def _print_latencies(answer: Outlook) -> None:
-    from rich.table import Table  # noqa: PLC0415 - rich loads where it is used
+def _sweep(
+    texts: Sequence[str], plant: Plant, shown: tuple[Output, str | None], *, plot: bool
+) -> int:
+    """Predict every point, and print or write them."""
+    form, export = shown
+    if export is not None and export != "csv":
+        check_target(Path(export))
+    answer = predict_points(read_axes(texts), plant)
+    if export == "csv":
+        typer.echo(as_csv(answer.rows), nl=False)
+    elif export is not None:
+        write_text(Path(export), as_csv(answer.rows))
+    if form is Output.JSON:
+        print_json(answer)
+    elif export != "csv":
+        from rightslice.entry.cli.sweep_tables import print_sweep  # noqa: PLC0415 - rich loads here
 
-    guess = answer.prediction
-    table = Table(box=None, padding=(0, 2, 0, 0), title_justify="left")
-    for heading in ("", "mean", "90 % band", "p50", "p90", "p95", "p99"):
-        table.add_column(heading, justify="left" if not heading else "right")
-    rows: tuple[tuple[str, Latency], ...] = (
-        ("TPOT", guess.tpot),
-        ("TTFT", guess.ttft),
-        ("whole request", guess.end_to_end),
-    )
-    for name, latency in rows:
-        table.add_row(
-            name,
-            format_duration(latency.mean.expected),
-            _band(latency.mean),
-            *(
-                format_duration(part.expected)
-                for part in (latency.p50, latency.p90, latency.p95, latency.p99)
-            ),
-        )
-    console().print()
-    console().print(table)
-    tokens, requests = guess.output_tokens_per_second, guess.requests_per_second
-    console().print(
-        f"{tokens.expected:,.0f} output tokens/s ({tokens.low:,.0f} to {tokens.high:,.0f}),"
-        f" {format_rate(requests.expected)} requests; {guess.running:,.1f} running,"
-        f" {guess.waiting:,.1f} waiting"
-    )
-
-
-def _band(estimate: Estimate) -> str:
-    return f"{format_duration(estimate.low)} to {format_duration(estimate.high)}"
-
-
-def _print_terms(answer: Outlook) -> None:
-    from rich.table import Table  # noqa: PLC0415 - rich loads where it is used
-
-    guess = answer.prediction
-    whole = guess.tpot.mean.expected
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_column()
-    for term in guess.terms:
-        if term.seconds > 0:
-            table.add_row(term.name, format_duration(term.seconds), bar(term.seconds / whole, _BAR))
-    console().print(f"\nTime per output token, {format_duration(whole)}: {guess.bound.value} bound")
-    console().print(table)
-
-
-def _print_capacity(answer: Outlook) -> None:
-    places = answer.prediction.capacity
-    knee = answer.curve.knee
-    console().print(
-        f"\nCapacity: {places.sequences:,} sequences at once (at least {places.sequences_low:,}),"
-        f" limited by {places.limit}"
-    )
-    if knee.concurrency:
-        console().print(
-            f"Knee: {knee.concurrency:,} concurrent, {knee.output_tokens_per_second:,.0f} tokens/s"
-            f" at {format_duration(knee.tpot_seconds)} a token ({knee.binding})"
-        )
-
-
-def _print_curve(answer: Outlook) -> None:
-    guess, knee = answer.prediction, answer.curve.knee
-    held = [point for point in answer.curve.points if point.held]
-    if len(held) < 2:
-        return
-    marks = [Mark(x=knee.output_tokens_per_second, y=knee.tpot_seconds, symbol="◆")]
-    if math.isfinite(guess.tpot.mean.expected) and guess.waiting < 1:
-        marks.append(
-            Mark(
-                x=guess.output_tokens_per_second.expected,
-                y=guess.tpot.mean.expected,
-                symbol="●",
-            )
-        )
-    limit = answer.slo.tpot_seconds if answer.slo is not None else None
-    picture = Plot(
-        points=[(p.output_tokens_per_second.expected, p.tpot.expected) for p in held],
-        marks=marks,
-        limit=limit,
-    )
-    high = format_duration(top(picture))
-    legend = "◆ knee   ● this load" + ("   ╌ TPOT target" if limit is not None else "")
-    out = console()
-    out.print(f"\nTPOT over output tokens/s, 1 to {held[-1].concurrency:,} concurrent    {legend}")
-    for number, line in enumerate(draw(picture)):
-        label = high if number == 0 else ""
-        out.print(f"{label:>9} │{line}", markup=False)
-    far = f"{held[-1].output_tokens_per_second.expected:,.0f} tokens/s"
-    out.print(f"{'0':>9} └{'─' * picture.width}")
-    out.print(f"{'':>11}0{far:>{picture.width - 1}}")
-
-
-def _print_verdict(answer: Outlook) -> None:
-    out = console()
-    load = answer.prediction.traffic.load
-    is_closed = isinstance(load, ClosedLoop)
-    expected, surely = (
-        f"{amount:,.0f} concurrent" if is_closed else f"{format_rate(amount)[:-2]} requests/s"
-        for amount in (answer.largest.expected, answer.largest.at_90_percent)
-    )
-    within = "within the targets" if answer.slo is not None else "without queueing"
-    what = "[bold green]held[/]" if answer.is_held else f"[bold red]not held[/]{_why(answer)}"
-    out.print(
-        f"\nThis load is {what}. Largest {within}: {expected} expected, {surely} with"
-        " 90 % confidence."
-    )
-
-
-def _why(answer: Outlook) -> str:
-    guess = answer.prediction
-    if guess.waiting >= 1 and math.isfinite(guess.waiting) and not guess.utilization < 1:
-        return f": {guess.waiting:,.0f} requests would queue"
-    if not isinstance(guess.traffic.load, ClosedLoop) and guess.utilization > 0.85:
-        return f": {guess.utilization:.0%} of the largest stable rate, and 85% is the most promised"
-    return ": a latency target is missed"
+        print_sweep(answer, plant, plot=plot)
+        if export is not None:
+            console().print(f"\nwritten: {export}", highlight=False)
+    return Exit.DONE if any(row.held for row in answer.rows) else Exit.NO

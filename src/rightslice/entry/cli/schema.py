@@ -79,8 +79,9 @@ def _answer(subject: Subject) -> type | UnionType:  # noqa: C901, PLR0911 - one 
             return CalibrationAnswer
         case Subject.PREDICT:
             from rightslice.core.perf.result import Outlook  # noqa: PLC0415 - only here
+            from rightslice.entry.cli.predict_sweep import Sweep  # noqa: PLC0415 - only here
 
-            return Outlook
+            return Outlook | Sweep
         case Subject.FIT:
             from rightslice.core.fit.result import Recommendation  # noqa: PLC0415 - only here
 

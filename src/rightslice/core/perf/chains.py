@@ -1,143 +1,217 @@
 """The birth-death chains of many servers at once: what `queueing` sums for one, by columns.
 
-One row a server, one column a batch. Step times do not depend on the rate, so they are worked out
-once and serve every rate tried; a slowed server's are the same times a factor. States that
-`queueing` leaves out as negligible are left out here too, so both give the same figures.
+One row a server, one column a batch. Rows come in blocks of like load, and a block has columns for
+the states that matter to any of its rows: a few batches, evenly spread in logs, show where weights
+are. States that `queueing` leaves out as negligible are left out here too, so both give the same
+figures.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
 
-from rightslice.core.perf.arrays import ARRAYS, Array, Index, array_of, column, rows_of
+from rightslice.core.perf.arrays import Array, Index, array_of, column, rows_of
 from rightslice.core.perf.operation import QUANTILES
 from rightslice.core.perf.queueing import NEGLIGIBLE, Law, Met, decoding_share, law_from
 from rightslice.core.perf.roofline import Step
 from rightslice.core.perf.shapes import Requests
 
-_START: Final = 1e-150
-"""Weight of the empty state: leaves exp(1,050) above it before an overflow."""
+_START: Final = 1e-200
+"""Weight of the first state: leaves exp(1,150) above it before an overflow."""
 _FEW: Final = 1000
-"""Weights grow by less than exp(capacity), so up to here they are multiplied, else added in
-logs."""
+"""Weights grow by less than exp(columns), so up to here they are multiplied, else added in logs."""
+_DEPTH: Final = 16.0
+"""Logs below the likeliest state at which columns end: further than `NEGLIGIBLE` by e^2."""
+_SPACING: Final = 1.2
+_LOOKS: Final = 4
+_UPRIGHT: Final = (slice(None), None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chains:
-    """Servers and their times of every batch up to the largest capacity."""
+    """Servers that run up to *capacity* sequences, at least one each."""
 
     step: Step
     requests: Requests
     capacity: Array
-    seconds: Array
-    """Of a step, a row a server and a column a batch from one on."""
-
-    @classmethod
-    def of(cls, step: Step, requests: Requests, capacity: Array) -> Chains:
-        """Return the chains of servers that run *capacity* sequences, at least one each."""
-        batches = np.arange(1.0, float(capacity.max(initial=1.0)) + 1)
-        upright = rows_of(step, (slice(None), None))  # type: ignore[arg-type]  # a new axis is an index too
-        seconds = array_of(upright.seconds(column(batches)))
-        return cls(
-            step=step,
-            requests=requests,
-            capacity=capacity,
-            seconds=np.broadcast_to(seconds, (len(capacity), len(batches))),
-        )
 
     def rows(self, index: Index) -> Chains:
-        """Return the chains at *index*, no wider than they need."""
-        capacity = self.capacity[index]
-        widest = int(capacity.max(initial=1.0))
+        """Return the chains at *index*."""
         return Chains(
             step=rows_of(self.step, index),
             requests=rows_of(self.requests, index),
-            capacity=capacity,
-            seconds=self.seconds[index, :widest],
+            capacity=self.capacity[index],
         )
 
     def slowed(self, factor: Array) -> Chains:
         """Return the same servers with every time *factor* times as long."""
-        return replace(
-            self,
-            step=self.step.slowed(column(factor)),
-            seconds=self.seconds * factor[:, None],
-        )
+        return replace(self, step=self.step.slowed(column(factor)))
 
     def settled(self, sequences: Array) -> Chains:
         """Return the same servers as calibration corrects them while *sequences* run."""
-        if self.step.misfit is None:
-            return self
-        factor = array_of(self.step.misfit.factor(column(sequences), ARRAYS))
-        slow = self.slowed(factor)
-        return replace(slow, step=replace(slow.step, misfit=None))
+        return replace(self, step=self.step.settled(column(sequences)))
+
+    def stay(self, rate: Array) -> Callable[[float], float]:
+        """Return the time that n requests stay, times the rate: n over it is the outflow."""
+        share = decoding_share(self.step, self.requests, column(rate))
+        return self.step.each(column(rate) * share, column(rate) * self.step.prefill)
+
+    def _upright_stay(self, rate: Array) -> Callable[[float], float]:
+        step = rows_of(replace(self.step, misfit=None), _UPRIGHT)  # type: ignore[arg-type]  # a new axis is an index too
+        requests = rows_of(self.requests, _UPRIGHT)  # type: ignore[arg-type]  # as above
+        return Chains(step=step, requests=requests, capacity=self.capacity).stay(rate[:, None])
+
+    def likely(self, rate: Array) -> Array:
+        """Return about how many sequences run, near enough to put like loads together."""
+        stay, batch = self.stay(rate), self.capacity / 2
+        for _ in range(_LOOKS):
+            batch = np.minimum(array_of(stay(column(batch))), self.capacity)
+        return np.nan_to_num(batch)
 
     def states(self, rate: Array) -> States:
         """Return the states under *rate* requests a second, each below its largest stable one."""
-        step = self.step
-        tokens = array_of(decoding_share(step, self.requests, column(rate)))
-        prefill = array_of(step.prefill)
-        batches = np.arange(1.0, self.seconds.shape[1] + 1)
-        stay = self.seconds * (rate * tokens)[:, None] + (rate * prefill)[:, None]
-        weights = _products(stay / batches, self.capacity)
-        top = weights.max(axis=1)
-        likely = weights > (NEGLIGIBLE * top)[:, None]
-        kept = likely.copy()
-        kept[:, 1:] |= likely[:, :-1]
-        kept[:, :-1] |= likely[:, 1:]
-        weights = np.where(kept, weights, 0.0) / top[:, None]
-        at = self.capacity.astype(np.intp)
-        each = np.arange(len(rate))
-        full = self.capacity / (tokens * self.seconds[each, at - 1] + prefill)
+        stays = _Stays(stay=self._upright_stay(rate), capacity=self.capacity)
+        first, last = stays.columns()
+        weights, is_whole = stays.weights(first, last)
+        if not is_whole:
+            first = 0
+            weights, _ = stays.weights(0, int(self.capacity.max()))
+        at = self.capacity - first
+        each, width = np.arange(len(rate)), weights.shape[1]
+        is_shown = at < width
+        full = np.where(is_shown, weights[each, np.where(is_shown, at, 0).astype(np.intp)], 0.0)
         sums = (
             column(weights.sum(axis=1)),
-            column(weights[:, 1:] @ batches),
-            column(weights[each, at]),
+            column(_weighed(weights, np.arange(first, first + width, dtype=np.float64))),
+            column(full),
         )
-        law = law_from(sums, column(rate), column(full), column(self.capacity))
-        return States(law=law, weights=weights, capacity=at)
+        leaving = rate * self.capacity / stays.at_capacity()
+        law = law_from(sums, column(rate), column(leaving), column(self.capacity))
+        return States(law=law, weights=weights, first=first, capacity=self.capacity)
 
 
-def _products(growth: Array, capacity: Array) -> Array:
-    """Return weights of 0, 1, ... sequences that grow by *growth*, none beyond the capacity."""
+@dataclass(frozen=True, kw_only=True)
+class _Stays:
+    """How weights grow from batch to batch, a row a server."""
+
+    stay: Callable[[float], float]
+    capacity: Array
+
+    def growth(self, batches: Array) -> Array:
+        """Return the weight of each of *batches*, columns, over that of one sequence less."""
+        growth = array_of(self.stay(column(batches)))
+        growth /= batches
+        return growth
+
+    def at_capacity(self) -> Array:
+        """Return the stay on a full server."""
+        return array_of(self.stay(column(self.capacity[:, None])))[:, 0]
+
+    def columns(self) -> tuple[int, int]:
+        """Return the first and last batch that matter to any row."""
+        widest = int(self.capacity.max())
+        grid = _grid(widest)
+        logs = np.log(self.growth(grid))
+        heights = np.empty_like(logs)
+        heights[:, 0] = logs[:, 0]
+        heights[:, 1:] = np.diff(grid) / 2 * (logs[:, 1:] + logs[:, :-1])
+        np.cumsum(heights, axis=1, out=heights)
+        heights[grid > self.capacity[:, None]] = -np.inf
+        floor = np.maximum(heights.max(axis=1), 0.0) - _DEPTH
+        matters = np.flatnonzero((heights > floor[:, None]).any(axis=0))
+        if not matters.size:
+            return 0, int(grid[min(1, len(grid) - 1)])
+        first = 0 if (floor < 0).any() else int(grid[max(matters[0] - 1, 0)])
+        return first, int(grid[min(matters[-1] + 1, len(grid) - 1)])
+
+    def weights(self, first: int, last: int) -> tuple[Array, bool]:
+        """Return the weights of *first* to *last* sequences, and whether no other state matters."""
+        batches = np.arange(first + 1.0, last + 1.0)
+        growth = self.growth(batches)
+        if last > self.capacity.min():
+            growth[batches > self.capacity[:, None]] = 0.0
+        weights = _products(growth)
+        least = NEGLIGIBLE * weights.max(axis=1)
+        is_likely = weights > least[:, None]
+        is_kept = is_likely.copy()
+        is_kept[:, 1:] |= is_likely[:, :-1]
+        is_kept[:, :-1] |= is_likely[:, 1:]
+        weights *= is_kept
+        is_open = is_likely[:, -1] & (last < self.capacity)
+        return weights, not (is_open.any() or (first > 0 and is_likely[:, 0].any()))
+
+
+def _products(growth: Array) -> Array:
+    """Return weights, one more than *growth* tells, up to a factor."""
     rows, width = growth.shape
-    beyond = np.arange(1, width + 1) > capacity[:, None]
     weights = np.empty((rows, width + 1))
     if width <= _FEW:
         weights[:, 0] = _START
-        weights[:, 1:] = np.where(beyond, 0.0, growth)
-        return np.multiply.accumulate(weights, axis=1)
+        weights[:, 1:] = growth
+        return np.multiply.accumulate(weights, axis=1, out=weights)
     weights[:, 0] = 0.0
-    weights[:, 1:] = np.where(beyond, -np.inf, np.log(growth))
-    logs = np.cumsum(weights, axis=1)
-    scaled: Array = np.exp(logs - logs.max(axis=1)[:, None])
+    np.log(growth, out=weights[:, 1:])
+    np.cumsum(weights, axis=1, out=weights)
+    scaled: Array = np.exp(weights - weights.max(axis=1)[:, None])
     return scaled
+
+
+def _weighed(weights: Array, batches: Array) -> Array:
+    """Return each row's sum over the batches: without BLAS, whose threads contend for cores."""
+    sums: Array = np.einsum("ij,j->i", weights, batches)
+    return sums
+
+
+@lru_cache(maxsize=64)
+def _grid(last: int) -> Array:
+    """Return batches from one to *last*, ever further apart."""
+    count = int(np.log(max(last, 1)) / np.log(_SPACING)) + 1
+    powers = np.round(_SPACING ** np.arange(count))
+    grid: Array = np.unique(np.append(powers, float(last)))
+    return grid
 
 
 @dataclass(frozen=True, kw_only=True)
 class States:
-    """The law of each server, and the weights it was made from: columns of 0, 1, ... sequences."""
+    """The law of each server, and the weights it was made from: columns from *first* on."""
 
     law: Law
     weights: Array
-    capacity: Index
+    first: int
+    capacity: Array
 
     def met(self) -> Met:
         """Return the batch that tokens meet: with a queue, all states beyond count as full."""
-        law, each = self.law, np.arange(len(self.weights))
-        shares = self.weights / array_of(law.weight)[:, None]
-        is_full = shares[each, self.capacity] > 0
-        full = np.where(is_full, array_of(law.full), shares[each, self.capacity])
-        shares[each, self.capacity] = full
-        batches = np.arange(float(self.weights.shape[1]))
-        tokens = shares * batches
-        gone, running = np.cumsum(tokens, axis=1), array_of(law.running)
-        last = self.weights.shape[1] - 1 - (self.weights[:, ::-1] > 0).argmax(axis=1)
+        weights, width = self.weights, self.weights.shape[1]
+        at = self.capacity - self.first
+        queued = np.flatnonzero(at < width)
+        if queued.size:
+            places = at[queued].astype(np.intp)
+            is_full = weights[queued, places] > 0
+            whole = array_of(self.law.full) * array_of(self.law.weight)
+            weights = weights.copy()
+            weights[queued, places] = np.where(is_full, whole[queued], 0.0)
+        batches = np.arange(self.first, self.first + width, dtype=np.float64)
+        tokens = weights * batches
+        gone = np.cumsum(tokens, axis=1)
+        running = array_of(self.law.running) * array_of(self.law.weight)
+        last = width - 1 - (weights[:, ::-1] > 0).argmax(axis=1)
         quantiles = [
-            column(np.minimum((gone < (q * running)[:, None]).sum(axis=1), last) * 1.0)
+            column(
+                np.minimum(np.count_nonzero(gone < (q * running)[:, None], axis=1), last)
+                + float(self.first)
+            )
             for q in QUANTILES
         ]
-        return Met(mean=column(tokens @ batches / running), quantiles=tuple(quantiles))
+        mean = _weighed(tokens, batches) / running
+        return Met(mean=column(mean), quantiles=tuple(quantiles))
+
+    def usual(self) -> Met:
+        """Return the mean batch for all that tokens meet, where no percentile of it is asked."""
+        running = self.law.running
+        return Met(mean=running, quantiles=(running,) * len(QUANTILES))

@@ -17,7 +17,6 @@ Known gaps: prefill never hides under the memory-bound part of a step; clocks ar
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from operator import mul
@@ -107,7 +106,7 @@ class Step:
         fixed = scale * (self.overhead + self.all_reduce) + more
         linear = scale * (self.host_per_sequence + self.all_reduce_per_sequence)
         weights, cache = scale * self.weights, scale * self.memory_per_sequence
-        compute, root = scale * self.compute_per_sequence, math.sqrt
+        compute, root = scale * self.compute_per_sequence, self.arithmetic.sqrt
         zeroth, first = weights * weights, 2 * weights * cache
         second = cache * cache + compute * compute
         return lambda n: fixed + linear * n + root(zeroth + n * (first + n * second))

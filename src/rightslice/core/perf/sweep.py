@@ -8,6 +8,7 @@ numpy loads with it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -33,6 +34,7 @@ from rightslice.core.perf.operation import Operation, Spread, end_to_end
 from rightslice.core.perf.queueing import (
     STABLE_UTILIZATION,
     Flow,
+    Met,
     flow_of,
     mean_ttft,
     settled,
@@ -42,7 +44,7 @@ from rightslice.core.perf.tables import Points
 
 _IDLE: Final = 1e-3
 """Share of the stable rate that rows without an answer are computed at, not to disturb others."""
-_BLOCK: Final = 128
+_BLOCK: Final = 400
 """Rows whose chains are worked out together: their matrices stay in a core's cache."""
 
 
@@ -103,8 +105,8 @@ def clients(rows: Points, concurrency: Array) -> Swept:
 
 def rates(rows: Points, requests_per_second: Array) -> Swept:
     """Return every row's steady state under a rate; those that never settle are not served."""
-    blocks = _blocks(rows.places)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        blocks = _blocks(_chains(rows).likely(requests_per_second))
         parts = [_rates(rows.rows(block), requests_per_second[block]) for block in blocks]
     return rows_of(joined(parts), np.argsort(np.concatenate(blocks)))
 
@@ -154,14 +156,20 @@ def _ask(rows: Points, slo: Slo, confidence: float) -> Ask:
     )
 
 
-def _blocks(places: Array) -> list[Index]:
-    """Return the rows in blocks of about equal places, the fewest first."""
-    order = np.argsort(places, kind="stable")
+def _blocks(batches: Array) -> list[Index]:
+    """Return the rows in blocks of about equal *batches*, the smallest first."""
+    order = np.argsort(batches, kind="stable")
     return [order[start : start + _BLOCK] for start in range(0, len(order), _BLOCK)]
 
 
+def _chains(rows: Points) -> Chains:
+    """Return the chains of *rows*; one place where there is none, for an answer to be dropped."""
+    places = np.maximum(np.floor(rows.places), 1.0)
+    return Chains(step=rows.step, requests=rows.requests, capacity=places)
+
+
 def _rates(rows: Points, rate: Array) -> Swept:
-    chains = Chains.of(rows.step, rows.requests, np.maximum(rows.places, 1.0))
+    chains = _chains(rows)
     state, is_served = _settled(chains, rate)
     is_served &= rows.places >= 1
     utilization = np.where(rows.places >= 1, state.utilization, np.inf)
@@ -198,10 +206,12 @@ def _at_rate(chains: Chains, rate: Array) -> Chains:
     return chains.settled(np.where(rate < limit, running, chains.capacity))
 
 
-def _settled(chains: Chains, rate: Array) -> tuple[Operation, Mask]:
+def _settled(
+    chains: Chains, rate: Array, met: Callable[[States], Met] = States.met
+) -> tuple[Operation, Mask]:
     chains = _at_rate(chains, rate)
     states, flow, is_served = _flow(chains, rate)
-    state = settled(chains.step, chains.requests, flow, states.met())
+    state = settled(chains.step, chains.requests, flow, met(states))
     return _only(
         is_served, state, waiting=np.inf, utilization=array_of(flow.utilization)
     ), is_served
@@ -252,7 +262,7 @@ def _swept(rows: Points, state: Operation, doubt: Doubt, is_served: Mask) -> Swe
 def _largest_rates(rows: Points, slo: Slo, confidence: float) -> Array:
     """Search as `predict.largest_load` does: slowed by the doubt, then by that at the batch met."""
     ask = _ask(rows, slo, confidence)
-    chains = Chains.of(rows.step, rows.requests, np.floor(rows.places))
+    chains = _chains(rows)
     held = _rate_held(chains.slowed(array_of(ask.factor(ask.doubt.tpot))), ask)
     some = np.flatnonzero(held > 0)
     if not some.size:
@@ -292,5 +302,6 @@ def _rate_held(slow: Chains, ask: Ask) -> Array:
 
 
 def _excess(slow: Chains, rate: Array, ask: Ask) -> Array:
-    state, _ = _settled(slow, rate)
+    met = States.usual if ask.slo.tpot_percentile is None else States.met
+    state, _ = _settled(slow, rate, met)
     return array_of(ask.rate_excess(state, STABLE_UTILIZATION))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import csv
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -22,10 +25,15 @@ MIXES: Mapping[str, tuple[float, ...]] = {
     "mid": (0, 2, 3, 3, 1, 0),
 }
 """How often each profile is asked for, relatively."""
+LIVES = ("exponential", "lognormal", "bursts")
 WARM_UP, MEASURED = 3, 4
 """Mean lives."""
 SIGMA = 1.5
 """Of the lognormal lives: the median is a third of the mean."""
+DAY, SWING = 1.0, 0.6
+"""Of the traffic in bursts: a day lasts a mean life, and the rate swings by this share."""
+LARGEST_BURST = 8
+"""Replicas that come at once, one in the mean of such a geometric draw."""
 
 
 @dataclass(frozen=True)
@@ -37,19 +45,72 @@ class Event:
     profile: ProfileName | None
 
 
-def events(seed: int, n: int, mix: str, lives: str) -> list[Event]:
-    """Return the arrivals and departures of one run, by time."""
+@dataclass(frozen=True)
+class Traffic:
+    """The events of one run, and when counting starts."""
+
+    events: tuple[Event, ...]
+    warm_up: float
+    live: float
+    """Slices that live on average."""
+
+
+def drawn(seed: int, n: int, mix: str, lives: str) -> Traffic:
+    """Return the traffic of *n* slices on average, in mean lives."""
     rng = np.random.default_rng(seed)
     count = (WARM_UP + MEASURED) * n
     arrivals = np.cumsum(rng.exponential(1 / n, count))
     weights = np.array(MIXES[mix])
     asked = rng.choice(len(PROFILES), count, p=weights / weights.sum())
-    spans = (
-        rng.exponential(1.0, count)
-        if lives == "exponential"
-        else rng.lognormal(-(SIGMA**2) / 2, SIGMA, count)
-    )
-    found = [Event(float(arrivals[k]), f"p{k}", PROFILES[asked[k]]) for k in range(count)]
-    ends = arrivals + spans
-    found += [Event(float(end), f"p{k}", None) for k, end in enumerate(ends) if end < arrivals[-1]]
-    return sorted(found, key=lambda event: event.time)
+    if lives == "exponential":
+        spans = rng.exponential(1.0, count)
+    else:
+        spans = rng.lognormal(-(SIGMA**2) / 2, SIGMA, count)
+    if lives == "bursts":
+        first = _first_of_burst(rng, count)
+        arrivals, asked = _swung(arrivals[first]), asked[first]
+    rows = zip(arrivals.tolist(), (arrivals + spans).tolist(), asked.tolist(), strict=True)
+    last = float(arrivals[-1])
+    events = _in_order((start, end, PROFILES[k]) for start, end, k in rows)
+    kept = tuple(event for event in events if event.profile or event.time < last)
+    return Traffic(kept, float(WARM_UP), float(n))
+
+
+def _first_of_burst(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Return for each arrival the number of the first one of its burst."""
+    sizes = np.minimum(rng.geometric(2 / LARGEST_BURST, count), LARGEST_BURST)
+    return np.repeat(np.cumsum(sizes) - sizes, sizes)[:count]
+
+
+def _swung(times: np.ndarray) -> np.ndarray:
+    """Return *times* moved so that their rate swings as day and night, with the mean kept."""
+    return times - SWING * DAY / (2 * math.pi) * np.sin(2 * math.pi * times / DAY)
+
+
+def read_trace(path: Path) -> Traffic:
+    """Return the traffic of a CSV file with the columns start, end and profile."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [
+            (float(row["start"]), float(row["end"] or "inf"), ProfileName(row["profile"]))
+            for row in csv.DictReader(file)
+        ]
+    events = tuple(event for event in _in_order(rows) if math.isfinite(event.time))
+    begin, end = events[0].time, events[-1].time
+    warm_up = begin + (end - begin) / 3
+    spans = (max(min(b, end) - max(a, warm_up), 0.0) for a, b, _ in rows)
+    return Traffic(events, warm_up, sum(spans) / (end - warm_up))
+
+
+def _in_order(rows: Iterable[tuple[float, float, ProfileName]]) -> list[Event]:
+    """Return every coming and going by time, no two at one time, departures first."""
+    found = [
+        event
+        for number, (start, end, profile) in enumerate(rows)
+        for event in (Event(start, f"p{number}", profile), Event(end, f"p{number}", None))
+    ]
+    found.sort(key=lambda event: (event.time, event.profile is not None))
+    ordered: list[Event] = []
+    for event in found:
+        floor = math.nextafter(ordered[-1].time, math.inf) if ordered else -math.inf
+        ordered.append(Event(max(event.time, floor), event.pod, event.profile))
+    return ordered

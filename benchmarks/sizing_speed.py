@@ -11,9 +11,11 @@ interpreter of an environment with ridgepoint 0.1.2 times that package in the sa
 from __future__ import annotations
 
 import argparse
+import contextlib
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from parts.sizing_peer import formula, ridgepoint_seconds
@@ -22,14 +24,16 @@ from rightslice.core.catalog.device import device_of
 from rightslice.core.catalog.mig import ProfileName
 from rightslice.core.catalog.model import Model
 from rightslice.core.catalog.server import ServerConfig
-from rightslice.core.catalog.share import Exclusive, MigSlice
-from rightslice.core.sizing.columns import varied
+from rightslice.core.catalog.share import Exclusive, MigSlice, Share
+from rightslice.core.fit.offers import slices
+from rightslice.core.sizing.columns import of_servers, varied
 from rightslice.core.sizing.fixes import smallest_fix
 from rightslice.core.sizing.memory import size
 from rightslice.core.sizing.startup import startup_of
 from rightslice.core.sizing.sweep import sweep
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.memory_coefficients import memory_coefficients
+from rightslice.errors import InputError
 from rightslice.units import GIB
 
 ROUNDS = 7
@@ -83,6 +87,31 @@ def sweep_seconds(model: Model, count: int) -> float:
     return best_seconds(lambda: sweep(varied(start, columns))) / count
 
 
+def offers_seconds(model: Model) -> tuple[int, float]:
+    """Return how many servers four sets of flags make on every card and slice, and their time."""
+    devices = []
+    for gpu in CATALOG.gpus():
+        shares: list[Share] = [*slices(gpu), Exclusive()]
+        for share in shares:
+            with contextlib.suppress(InputError):
+                devices.append(device_of(gpu, share))
+    flags = (
+        ServerConfig(),
+        ServerConfig(max_num_seqs=40),
+        ServerConfig(max_num_seqs=40, max_model_len=2048),
+        ServerConfig(max_num_seqs=40, max_model_len=2048, max_num_batched_tokens=1024),
+    )
+    parallel = [replace(server, tensor_parallel=ranks) for ranks in (2, 4, 8) for server in flags]
+    pairs = [
+        (device, server)
+        for device in devices
+        for server in (*flags, *(parallel if isinstance(device.share, Exclusive) else ()))
+    ]
+    return len(pairs), best_seconds(
+        lambda: sweep(of_servers(model, pairs, engine=ENGINE, coefficients=KNOWN))
+    )
+
+
 def fix_seconds(model: Model) -> float:
     """Return the time of a search for the fewest changes on the smallest slice."""
     device = device_of(CARD, MigSlice(profile=ProfileName("1g.10gb")))
@@ -123,11 +152,15 @@ def main() -> int:
         one, each, fix = one_seconds(model), sweep_seconds(model, count), fix_seconds(model)
         print(f"{name:24} {one * 1e6:11.0f} µs {each * 1e6:17.1f} µs {fix * 1e3:13.1f} ms")
     model = CATALOG.model(MODELS[0])
+    pairs, whole = offers_seconds(model)
+    print(
+        f"\nevery card and slice with four sets of flags, {pairs:,} servers: {whole * 1e3:.1f} ms"
+    )
     one, each = one_seconds(model), sweep_seconds(model, count)
     peers = [("llm-d-planner 0.3.3, formula re-applied", formula_seconds(model, count))]
     if options.ridgepoint:
         peers.append(("ridgepoint 0.1.2", ridgepoint_seconds(options.ridgepoint, model)))
-    print(f"\nsame configurations, {model.name}: time of ours over theirs")
+    print(f"same configurations, {model.name}: time of ours over theirs")
     for peer, theirs in peers:
         print(
             f"{peer:42} {theirs * 1e6:6.1f} µs   one call x{one / theirs:.1f}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -11,10 +11,13 @@ from typing import Annotated
 
 import typer
 
-from rightslice.core.catalog.device import Device, device_of
+from rightslice.core.catalog.device import device_of
+from rightslice.core.catalog.engine import EngineRelease
 from rightslice.core.catalog.mig import ProfileName
+from rightslice.core.catalog.model import Model
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.share import Exclusive, MigSlice
+from rightslice.core.fit.constants import FittedConstants
 from rightslice.core.perf.predict import outlook
 from rightslice.core.sizing.memory import size
 from rightslice.core.sizing.result import Sizing
@@ -102,15 +105,8 @@ def predict(  # noqa: PLR0913 - one parameter an option
     catalog, constants = Catalog(), constants_with(calibrations)
     engine, described = catalog.engine(engine_version), catalog.model(model)
 
-    @cache
-    def sized(board: str, tensor_parallel: int) -> Sizing:
-        name, _, own = board.partition(":")
-        memory = gpu_memory if board == here else None
-        device = _device(catalog, name, own, memory)
-        flags = replace(server, tensor_parallel=tensor_parallel)
-        return size(described, device, flags, engine=engine, coefficients=constants.memory)
-
     here = gpu if profile is None else f"{gpu}:{profile}"
+    sized = _sizes(catalog, constants, (described, engine), server, {here: gpu_memory})
     if sweep:
         has_load = concurrency is not None or rate is not None
         plant = Plant(
@@ -144,9 +140,25 @@ def predict(  # noqa: PLR0913 - one parameter an option
     return Exit.DONE if answer.is_held else Exit.NO
 
 
-def _device(catalog: Catalog, gpu: str, profile: str, memory_bytes: int | None) -> Device:
-    share = MigSlice(profile=ProfileName(profile)) if profile else Exclusive()
-    return device_of(catalog.gpu(gpu), share, memory_bytes=memory_bytes)
+def _sizes(
+    catalog: Catalog,
+    constants: FittedConstants,
+    served: tuple[Model, EngineRelease],
+    server: ServerConfig,
+    memory_bytes: Mapping[str, int | None],
+) -> Callable[[str, int], Sizing]:
+    """Return what sizes the model on a board or slice as typed, and a number of ranks."""
+    model, engine = served
+
+    @cache
+    def sized(board: str, tensor_parallel: int) -> Sizing:
+        name, _, profile = board.partition(":")
+        share = MigSlice(profile=ProfileName(profile)) if profile else Exclusive()
+        device = device_of(catalog.gpu(name), share, memory_bytes=memory_bytes.get(board))
+        flags = replace(server, tensor_parallel=tensor_parallel)
+        return size(model, device, flags, engine=engine, coefficients=constants.memory)
+
+    return sized
 
 
 def _sweep(

@@ -25,7 +25,7 @@ from rightslice.edge.live.read import read_live
 from rightslice.edge.text_files import check_target, write_text
 from rightslice.entry.cli.card_drawing import draw_card, draw_ruler, slot_width
 from rightslice.entry.cli.console import Exit, Output, OutputOption, print_json, searching
-from rightslice.entry.cli.repack_text import cost_text, steps_text
+from rightslice.entry.cli.repack_text import cost_text, shown_names, steps_text
 from rightslice.entry.cli.slices import parse_slices
 from rightslice.errors import InputError
 
@@ -165,9 +165,10 @@ def describe(state: LiveState, answer: RepackPlan | NoRepack) -> list[str]:
     if answer.steps:
         lines += _picture("after", apply_steps(table_of(state), state, answer.steps))
     lines += steps_text(state, answer)
+    names = shown_names(state)
     for card, places in answer.room.items():
         spots = ", ".join(f"{place.profile} at slot {place.start}" for place in places)
-        lines.append(f"Room on {card}: {spots}")
+        lines.append(f"Room on {names[card]}: {spots}")
     return [*lines, "", *_proof(answer), *cost_text(answer)]
 
 
@@ -196,20 +197,27 @@ def _picture(title: str, state: LiveState) -> list[str]:
     cards = [(card, [each.placement for each in card.slices]) for card in state.cards]
     drawn = cards[:_MOST_DRAWN]
     labels = [
-        {each.placement: each.pod.name for each in card.slices if each.pod} for card, _ in drawn
+        {each.placement: _label(each.pod.name) for each in card.slices if each.pod}
+        for card, _ in drawn
     ]
     named = [
         [(place, label.get(place, str(place.profile))) for place in places]
         for (_, places), label in zip(drawn, labels, strict=True)
     ]
     width = slot_width(state.grid, named)
-    column = max([len(title), *(len(card.name) for card, _ in drawn)]) + 2
+    names = shown_names(state)
+    column = max([len(title), *(len(names[card.name]) for card, _ in drawn)]) + 2
     lines = [title.ljust(column) + draw_ruler(state.grid, width)]
     for (card, places), label in zip(drawn, labels, strict=True):
-        lines.append(card.name.ljust(column) + draw_card(state.grid, places, label, width))
+        lines.append(names[card.name].ljust(column) + draw_card(state.grid, places, label, width))
     if len(cards) > len(drawn):
         lines.append(f"... and {len(cards) - len(drawn)} more GPUs")
     return [*lines, ""]
+
+
+def _label(pod: str) -> str:
+    """Return a pod's name without its namespace."""
+    return pod.rsplit("/", 1)[-1]
 
 
 def _write_report(path: Path, state: LiveState, plan: RepackPlan) -> None:

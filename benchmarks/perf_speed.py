@@ -21,7 +21,9 @@ from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.share import Exclusive, MigSlice, Share
 from rightslice.core.catalog.traffic import ClosedLoop, Load, OpenLoop, Slo, Traffic
 from rightslice.core.perf import sweep, tables
+from rightslice.core.perf.arrays import array_of, column
 from rightslice.core.perf.predict import largest_load, predict
+from rightslice.core.perf.queueing import stable_rate
 from rightslice.core.perf.rates import Schedule
 from rightslice.core.perf.result import PerfConstants
 from rightslice.core.perf.work import ServedAs, work_of
@@ -116,9 +118,9 @@ def singles(sizing: Sizing, constants: PerfConstants, rounds: int) -> None:
 def many(rows: Many, rounds: int) -> None:
     """Print the time of a point when many are predicted at once."""
     count = len(rows.places)
-    alone = rows.points()
-    lone = sweep.rates(alone, np.full(count, 1e-3)).whole.mean
-    rates = rows.share * rows.places / np.asarray(lone) / 2
+    known = rows.points()
+    limit = stable_rate(known.step, known.requests, column(known.places))
+    rates = rows.share * array_of(limit)
     for name, work in (
         ("clients", lambda: sweep.clients(rows.points(), rows.clients)),
         ("rates", lambda: sweep.rates(rows.points(), rates)),

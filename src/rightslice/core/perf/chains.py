@@ -15,9 +15,16 @@ from typing import Final
 
 import numpy as np
 
-from rightslice.core.perf.arrays import Array, Index, array_of, column, rows_of
+from rightslice.core.perf.arrays import Array, Index, Mask, array_of, column, rows_of
 from rightslice.core.perf.operation import QUANTILES
-from rightslice.core.perf.queueing import NEGLIGIBLE, Law, Met, decoding_share, law_from
+from rightslice.core.perf.queueing import (
+    NEGLIGIBLE,
+    Law,
+    Met,
+    decoding_share,
+    law_from,
+    stable_rate,
+)
 from rightslice.core.perf.roofline import Step
 from rightslice.core.perf.shapes import Requests
 
@@ -27,8 +34,11 @@ _FEW: Final = 1000
 """Weights grow by less than exp(columns), so up to here they are multiplied, else added in logs."""
 _DEPTH: Final = 16.0
 """Logs below the likeliest state at which columns end: further than `NEGLIGIBLE` by e^2."""
-_SPACING: Final = 1.2
-_LOOKS: Final = 4
+_NEAR: Final = 1.2
+_FAR: Final = 1.5
+"""Ratios of batches looked at, to find columns and to put like rows together."""
+_IDLE: Final = 1e-3
+"""Share of the stable rate at which rows without an answer are computed."""
 _UPRIGHT: Final = (slice(None), None)
 
 
@@ -66,12 +76,13 @@ class Chains:
         requests = rows_of(self.requests, _UPRIGHT)  # type: ignore[arg-type]  # as above
         return Chains(step=step, requests=requests, capacity=self.capacity).stay(rate[:, None])
 
-    def likely(self, rate: Array) -> Array:
-        """Return about how many sequences run, near enough to put like loads together."""
-        stay, batch = self.stay(rate), self.capacity / 2
-        for _ in range(_LOOKS):
-            batch = np.minimum(array_of(stay(column(batch))), self.capacity)
-        return np.nan_to_num(batch)
+    def reach(self, rate: Array) -> Array:
+        """Return about the largest batch that matters, to put rows of like columns together."""
+        limit = array_of(stable_rate(self.step, self.requests, column(self.capacity)))
+        stays = _Stays(stay=self._upright_stay(calm(rate, limit)), capacity=self.capacity)
+        matters, _ = stays.matter(grid := _grid(int(self.capacity.max()), _FAR))
+        last: Array = (matters * grid).max(axis=1)
+        return last
 
     def states(self, rate: Array) -> States:
         """Return the states under *rate* requests a second, each below its largest stable one."""
@@ -95,6 +106,11 @@ class Chains:
         return States(law=law, weights=weights, first=first, capacity=self.capacity)
 
 
+def calm(rate: Array, limit: Array) -> Array:
+    """Return *rate* where it is stable, and elsewhere one that takes few columns."""
+    return np.where(rate < limit, rate, limit * _IDLE)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Stays:
     """How weights grow from batch to batch, a row a server."""
@@ -112,10 +128,8 @@ class _Stays:
         """Return the stay on a full server."""
         return array_of(self.stay(column(self.capacity[:, None])))[:, 0]
 
-    def columns(self) -> tuple[int, int]:
-        """Return the first and last batch that matter to any row."""
-        widest = int(self.capacity.max())
-        grid = _grid(widest)
+    def matter(self, grid: Array) -> tuple[Mask, Mask]:
+        """Return which batches of *grid* matter, a row a server, and where no batch at all does."""
         logs = np.log(self.growth(grid))
         heights = np.empty_like(logs)
         heights[:, 0] = logs[:, 0]
@@ -123,11 +137,16 @@ class _Stays:
         np.cumsum(heights, axis=1, out=heights)
         heights[grid > self.capacity[:, None]] = -np.inf
         floor = np.maximum(heights.max(axis=1), 0.0) - _DEPTH
-        matters = np.flatnonzero((heights > floor[:, None]).any(axis=0))
-        if not matters.size:
-            return 0, int(grid[min(1, len(grid) - 1)])
-        first = 0 if (floor < 0).any() else int(grid[max(matters[0] - 1, 0)])
-        return first, int(grid[min(matters[-1] + 1, len(grid) - 1)])
+        return heights > floor[:, None], floor < 0
+
+    def columns(self) -> tuple[int, int]:
+        """Return the first and last batch that matter to any row."""
+        grid = _grid(int(self.capacity.max()), _NEAR)
+        matters, is_idle = self.matter(grid)
+        shown = np.flatnonzero(matters.any(axis=0))
+        last = shown[-1] + 1 if shown.size else 1
+        first = 0 if is_idle.any() else int(grid[max(shown[0] - 1, 0)])
+        return first, int(grid[min(last, len(grid) - 1)])
 
     def weights(self, first: int, last: int) -> tuple[Array, bool]:
         """Return the weights of *first* to *last* sequences, and whether no other state matters."""
@@ -168,10 +187,10 @@ def _weighed(weights: Array, batches: Array) -> Array:
 
 
 @lru_cache(maxsize=64)
-def _grid(last: int) -> Array:
+def _grid(last: int, ratio: float) -> Array:
     """Return batches from one to *last*, ever further apart."""
-    count = int(np.log(max(last, 1)) / np.log(_SPACING)) + 1
-    powers = np.round(_SPACING ** np.arange(count))
+    count = int(np.log(max(last, 1)) / np.log(ratio)) + 1
+    powers = np.round(ratio ** np.arange(count))
     grid: Array = np.unique(np.append(powers, float(last)))
     return grid
 

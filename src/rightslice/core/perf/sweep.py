@@ -28,7 +28,7 @@ from rightslice.core.perf.arrays import (
 )
 from rightslice.core.perf.bands import Doubt
 from rightslice.core.perf.batching import busy_loop
-from rightslice.core.perf.chains import Chains, States
+from rightslice.core.perf.chains import Chains, States, calm
 from rightslice.core.perf.held import MET, SAME, Ask, Bracket
 from rightslice.core.perf.operation import Operation, Spread, end_to_end
 from rightslice.core.perf.queueing import (
@@ -42,8 +42,6 @@ from rightslice.core.perf.queueing import (
 )
 from rightslice.core.perf.tables import Points
 
-_IDLE: Final = 1e-3
-"""Share of the stable rate that rows without an answer are computed at, not to disturb others."""
 _BLOCK: Final = 400
 """Rows whose chains are worked out together: their matrices stay in a core's cache."""
 
@@ -106,7 +104,7 @@ def clients(rows: Points, concurrency: Array) -> Swept:
 def rates(rows: Points, requests_per_second: Array) -> Swept:
     """Return every row's steady state under a rate; those that never settle are not served."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        blocks = _blocks(_chains(rows).likely(requests_per_second))
+        blocks = _blocks(_chains(rows).reach(requests_per_second))
         parts = [_rates(rows.rows(block), requests_per_second[block]) for block in blocks]
     return rows_of(joined(parts), np.argsort(np.concatenate(blocks)))
 
@@ -189,7 +187,7 @@ def _flow(chains: Chains, rate: Array) -> tuple[States, Flow, Mask]:
     step, requests = chains.step, chains.requests
     limit = array_of(stable_rate(step, requests, column(chains.capacity)))
     is_stable = rate < limit
-    states = chains.states(np.where(is_stable, rate, limit * _IDLE))
+    states = chains.states(calm(rate, limit))
     flow = flow_of(step, requests, states.law, column(limit))
     utilization = np.where(is_stable, flow.utilization, rate / limit)
     flow = replace(flow, utilization=column(utilization))
@@ -202,7 +200,7 @@ def _at_rate(chains: Chains, rate: Array) -> Chains:
         return chains
     full = chains.settled(chains.capacity)
     limit = array_of(stable_rate(full.step, full.requests, column(full.capacity)))
-    running = array_of(full.states(np.where(rate < limit, rate, limit * _IDLE)).law.running)
+    running = array_of(full.states(calm(rate, limit)).law.running)
     return chains.settled(np.where(rate < limit, running, chains.capacity))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tools.docs.backend_reference import backends
 from tools.docs.catalogue_reference import (
     catalogue_counts,
     instance_clouds,
@@ -20,6 +21,7 @@ __all__ = [
     "accuracy",
     "answer_kinds",
     "answer_roots",
+    "backends",
     "catalogue_counts",
     "cli_help",
     "example",

@@ -161,7 +161,8 @@ def describe(state: LiveState, answer: RepackPlan | NoRepack) -> list[str]:
         f" {'move' if len(answer.moves) == 1 else 'moves'}"
         f" of weight {answer.weight:g}"
     )
-    lines = [head, "", *_picture("before", state)]
+    title = "inferred" if state.is_inferred else "before"
+    lines = [head, "", *_picture(title, state)]
     if answer.steps:
         lines += _picture("after", apply_steps(table_of(state), state, answer.steps))
     lines += steps_text(state, answer)

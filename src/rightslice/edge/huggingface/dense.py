@@ -62,6 +62,10 @@ DENSE: Final[Mapping[str, Habits]] = MappingProxyType(
         "llama": LLAMA,
         "yi": LLAMA,
         "granite": LLAMA,
+        "helium": LLAMA,
+        "ernie4_5": Habits(
+            qkv_bias="use_bias", output_bias="use_bias", mlp_bias="use_bias", ties=True,
+        ),
         "aquila": LLAMA,
         "arcee": Habits(gated=False),
         "mistral": Habits(

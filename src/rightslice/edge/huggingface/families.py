@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -9,8 +10,10 @@ from types import MappingProxyType
 from typing import Final
 
 from rightslice.edge.huggingface import (
+    compressed,
     gemma4,
     latent,
+    mamba_hybrids,
     moe,
     multimodal,
     plain,
@@ -43,6 +46,13 @@ _TEXT: Final[Mapping[str, Rule]] = MappingProxyType(
         "starcoder2": plain.starcoder2,
         "mixtral": moe.every_layer,
         "granitemoe": moe.every_layer,
+        "granitemoeshared": moe.granite_shared,
+        "granitemoehybrid": mamba_hybrids.granite_hybrid,
+        "bamba": mamba_hybrids.bamba,
+        "phimoe": moe.phimoe,
+        "ernie4_5_moe": moe.ernie_moe,
+        "dots1": moe.glm4_moe,
+        "glm4_moe_lite": latent.latent,
         "olmoe": moe.every_layer,
         "minimax_m2": moe.minimax_m2,
         "qwen2_moe": moe.qwen_moe,
@@ -53,6 +63,7 @@ _TEXT: Final[Mapping[str, Rule]] = MappingProxyType(
         "deepseek_v2": latent.latent,
         "deepseek_v3": latent.latent,
         "deepseek_v32": latent.latent,
+        "deepseek_v4": compressed.deepseek_v4,
         "kimi_k2": latent.latent,
         "glm_moe_dsa": latent.latent,
         "nemotron_h": state_space.nemotron_h,
@@ -96,6 +107,13 @@ _NOT_DENSE: Final = (
     "linear_num_value_heads", "block_configs", "vision_config", "audio_config", "text_config",
 )  # fmt: skip
 
+_ANOTHER_KIND: Final = re.compile(
+    r"expert|(^|_)moe_|mamba|ssm|conv_|_rank$|block_type|attn_layer|linear_|recurrent|altup|hybrid"
+)
+"""Keys of mixtures, state spaces, low ranks and mixed layers."""
+_GATED: Final = frozenset({"silu", "swish", "swiglu", "gelu", "gelu_pytorch_tanh"})
+"""Activations of gated feed-forward parts; others stand mostly in plain ones."""
+
 
 def read_family(top: Fields) -> str:
     """Return the ``model_type``, or the family that ``architectures`` names.
@@ -131,6 +149,10 @@ def read_draft(config: Config) -> ModelDraft:
     if config.text is not config.top and inner in _TEXT:
         return multimodal.beside(replace(config, family=inner), _TEXT[inner])
     other = [key for key in _NOT_DENSE if config.text.has(key) or config.top.has(key)]
+    other += [key for key in config.text.keys() if _ANOTHER_KIND.search(key)]  # noqa: SIM118 - Fields is no mapping
+    act = config.text.text("hidden_act", "activation_function", default="silu")
+    if act not in _GATED:
+        other.append(f"hidden_act {act!r}")
     missing = [key for key in _LLAMA_KEYS if not config.text.has(key)]
     if other or missing:
         reason = f"it has {other[0]}" if other else f"it has no {missing[0]}"

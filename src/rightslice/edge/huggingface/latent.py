@@ -148,7 +148,8 @@ def _feeds(text: Fields, hidden: int) -> tuple[FeedDraft, FeedDraft]:
         return dense, dense
     shape = read_experts(text, hidden, width_key="moe_intermediate_size")
     shared = text.integer("n_shared_experts", limits=COUNT, default=0)
-    correction = text.text("topk_method", default="greedy") == "noaux_tc"
+    usual = "noaux_tc" if text.text("model_type", default="") == "glm4_moe_lite" else "greedy"
+    correction = text.text("topk_method", default=usual) == "noaux_tc"
     return dense, experts(
         replace(shape, shared_width=shared * shape.width, routing_bias=correction)
     )

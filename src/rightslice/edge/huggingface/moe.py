@@ -20,7 +20,7 @@ from rightslice.edge.huggingface.blocks import (
     experts,
     mlp,
 )
-from rightslice.edge.huggingface.config import CONTEXT, COUNT, Fields
+from rightslice.edge.huggingface.config import CONTEXT, COUNT, LAYERS, Fields
 from rightslice.edge.huggingface.dense import (
     DENSE,
     Habits,
@@ -33,11 +33,19 @@ from rightslice.edge.huggingface.dense import (
     says,
 )
 from rightslice.edge.huggingface.sizes import Config, Sizes
-from rightslice.edge.huggingface.tensors import FeedDraft, MixerDraft, ModelDraft, norms
+from rightslice.edge.huggingface.tensors import (
+    FeedDraft,
+    MixerDraft,
+    ModelDraft,
+    embeddings,
+    norms,
+)
 from rightslice.edge.huggingface.windows import Pattern, layer_types, read_windows
 
-EXPERT_COUNT: Final = ("num_experts", "num_local_experts", "n_routed_experts")
-PER_TOKEN: Final = ("num_experts_per_tok", "experts_per_token", "top_k_experts", "moe_topk")
+EXPERT_COUNT: Final = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
+PER_TOKEN: Final = (
+    "num_experts_per_tok", "experts_per_token", "top_k_experts", "moe_topk", "moe_k",
+)  # fmt: skip
 
 HABITS: Final[Mapping[str, Habits]] = MappingProxyType(
     {
@@ -45,6 +53,10 @@ HABITS: Final[Mapping[str, Habits]] = MappingProxyType(
         "qwen2_moe": DENSE["qwen2"],
         "qwen3_moe": DENSE["qwen3"],
         "granitemoe": DENSE["granite"],
+        "granitemoeshared": DENSE["granite"],
+        "ernie4_5_moe": DENSE["ernie4_5"],
+        "phimoe": Habits(norm_bias=True, kv_heads=8, pattern=Pattern.ALL),
+        "dots1": Habits(kv_stated=True, mlp_bias=False, head_norm="head"),
         "olmoe": Habits(mlp_bias=False, head_norm="heads"),
         "minimax_m2": Habits(
             kv_stated=True,
@@ -115,9 +127,47 @@ def every_layer(config: Config) -> ModelDraft:
     habits = HABITS[config.family]
     sizes = _sizes(config, habits)
     shape = read_experts(config.text, sizes.hidden, width_key="intermediate_size")
-    if config.family in ("mixtral", "granitemoe", "minimax_m2"):
+    if config.family in ("mixtral", "granitemoe", "minimax_m2", "phimoe"):
         shape = replace(shape, path="block_sparse_moe")
     return routed(config, habits, sizes, (experts(shape),) * sizes.layers)
+
+
+def phimoe(config: Config) -> ModelDraft:
+    """Phi-3.5-MoE: Mixtral with layer norms, and biases where the config says so."""
+    draft = every_layer(config)
+    if not config.text.flag("lm_head_bias", default=False):
+        return draft
+    head = embeddings(draft.vocab, 0, ties=True, head_bias=True)
+    return replace(draft, shared=(*draft.shared, *head))
+
+
+def granite_shared(config: Config) -> ModelDraft:
+    """Granite MoE with a shared expert in every layer."""
+    habits = HABITS["granitemoeshared"]
+    sizes = _sizes(config, habits)
+    shape = replace(
+        read_experts(config.text, sizes.hidden, width_key="intermediate_size"),
+        path="block_sparse_moe",
+        shared_width=config.text.integer("shared_intermediate_size", limits=COUNT, default=0),
+    )
+    return routed(config, habits, sizes, (experts(shape),) * sizes.layers)
+
+
+def ernie_moe(config: Config) -> ModelDraft:
+    """ERNIE 4.5: experts from one layer to another, with shared ones and a correction."""
+    text = config.text
+    habits = HABITS["ernie4_5_moe"]
+    sizes = _sizes(config, habits)
+    shape = read_experts(text, sizes.hidden, width_key="moe_intermediate_size")
+    shared = text.integer("moe_num_shared_experts", limits=COUNT, default=0)
+    sparse = experts(replace(shape, shared_width=shared * shape.width, routing_bias=True))
+    dense = dense_feed(text, sizes.hidden, habits)
+    first = text.integer("moe_layer_start_index", limits=COUNT, default=1)
+    last = text.integer("moe_layer_end_index", limits=(-1, LAYERS[1]), default=-1)
+    step = text.integer("moe_layer_interval", default=1)
+    end = sizes.layers - 1 if last < 0 else last
+    chosen = tuple(first <= at <= end and (at + 1) % step == 0 for at in range(sizes.layers))
+    return routed(config, habits, sizes, tuple(sparse if is_ else dense for is_ in chosen))
 
 
 def minimax_m2(config: Config) -> ModelDraft:
@@ -175,9 +225,9 @@ def gpt_oss(config: Config) -> ModelDraft:
 
 
 def glm4_moe(config: Config) -> ModelDraft:
-    """GLM-4.5 and 4.6: dense layers first, then experts with shared ones and a correction."""
+    """GLM-4.5, 4.6 and dots.llm1: dense layers, then experts with shared ones and a correction."""
     text = config.text
-    habits = HABITS["glm4_moe"]
+    habits = HABITS[config.family]
     sizes = _sizes(config, habits)
     width = text.integer("moe_intermediate_size")
     sparse = experts(

@@ -28,7 +28,7 @@ from rightslice.core.perf.fitting import (
     Features,
     features_of,
     tpot,
-    ttft_error,
+    with_ttft_ratio,
 )
 from rightslice.core.perf.observation import Observation, place_of
 from rightslice.core.perf.result import PerfConstants
@@ -46,8 +46,6 @@ differ more have wider ones, up to `_WIDER`."""
 _NARROWER: Final = 0.6
 _WIDER: Final = 2.0
 _ROUNDS: Final = 8
-_TTFT_NOISE: Final = 0.35
-_TTFT_SD: Final = 0.4
 _SPREAD: Final = np.diag(np.square(SERVER_SD)) + _SCALE_SD**2
 
 
@@ -65,11 +63,11 @@ def calibrate(points: Sequence[Observation], prior: PerfConstants) -> Calibrated
     """Return *prior* moved to *points*, all of one model, board and engine."""
     decoded = [point for point in points if point.tpot_seconds is not None]
     if not decoded:
-        return Calibrated(constants=_with_ttft(points, prior), residuals=())
+        return Calibrated(constants=with_ttft_ratio(points, prior), residuals=())
     moved, residuals = _moved(decoded, prior)
     measured_on_slices = any(not isinstance(point.device.share, Exclusive) for point in points)
     constants = replace(
-        _with_ttft(points, moved),
+        with_ttft_ratio(points, moved),
         fitted_gpus=tuple(sorted({point.device.gpu_name for point in points})),
         log_sd_slice=0.0 if measured_on_slices else prior.log_sd_slice,
     )
@@ -176,13 +174,3 @@ def log_slopes(features: Features, constants: Array) -> Array:
 
 
 _STEP: Final = 1e-4
-
-
-def _with_ttft(points: Sequence[Observation], constants: PerfConstants) -> PerfConstants:
-    """Return *constants* with a ratio for TTFT: the mean log gap, drawn towards the era's."""
-    gaps = [ttft_error(point, constants) for point in points if point.ttft_seconds is not None]
-    if not gaps:
-        return constants
-    odds = (_TTFT_NOISE / _TTFT_SD) ** 2
-    ratio = float(np.exp(-np.median(gaps) * len(gaps) / (len(gaps) + odds)))
-    return replace(constants, ttft_ratio=constants.ttft_ratio * ratio)

@@ -95,6 +95,10 @@ _TTFT_GRID: Final = tuple(
     (start / 1e3, layer / 1e6) for start in (2, 5, 10, 15, 20, 30) for layer in range(0, 1600, 100)
 )
 """Constant part of TTFT, and part a layer, in seconds."""
+_TTFT_NOISE: Final = 0.35
+"""Spread of one point's TTFT around its server's."""
+_TTFT_SD: Final = 0.4
+"""Spread of servers' TTFT around their era's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,7 +196,11 @@ def prior_of(era: str) -> PerfConstants:
 
 
 def fit_ttft(points: Sequence[Observation], constants: PerfConstants) -> PerfConstants:
-    """Return *constants* with the parts of TTFT at least median error on rows of few clients."""
+    """Return *constants* with the parts of TTFT at least median error on rows of few clients.
+
+    Static batches prefill all their prompts alone, faster than beside decoding sequences: a ratio
+    on the whole takes that up.
+    """
     first = [point for point in points if point.ttft_seconds is not None]
     few = [point for point in first if point.sequences <= _FEW] or first
     if not few:
@@ -201,10 +209,22 @@ def fit_ttft(points: Sequence[Observation], constants: PerfConstants) -> PerfCon
     def trial(start: tuple[float, float]) -> PerfConstants:
         return replace(constants, ttft_seconds=start[0], ttft_seconds_per_layer=start[1])
 
-    return min(
+    found = min(
         (trial(start) for start in _TTFT_GRID),
         key=lambda tried: float(np.median([abs(ttft_error(point, tried)) for point in few])),
     )
+    together = [point for point in first if point.is_static_ttft]
+    return with_ttft_ratio(together, found)
+
+
+def with_ttft_ratio(points: Sequence[Observation], constants: PerfConstants) -> PerfConstants:
+    """Return *constants* with a ratio for TTFT: the median log gap, drawn towards none."""
+    gaps = [ttft_error(point, constants) for point in points if point.ttft_seconds is not None]
+    if not gaps:
+        return constants
+    odds = (_TTFT_NOISE / _TTFT_SD) ** 2
+    ratio = float(np.exp(-np.median(gaps) * len(gaps) / (len(gaps) + odds)))
+    return replace(constants, ttft_ratio=constants.ttft_ratio * ratio)
 
 
 def tpot_error(point: Observation, constants: PerfConstants) -> float:

@@ -32,6 +32,8 @@ OUTCOME: Final = f"{GROUP}/outcome"
 REASON: Final = f"{GROUP}/reason"
 ASSUMED: Final = f"{GROUP}/assumed"
 PREVIOUS: Final = f"{GROUP}/previous-request"
+DECISION: Final = f"{GROUP}/decision"
+"""The uid of the request in which the pod got what it asks for now."""
 _LONGEST_WARNING: Final = 250
 """Characters; longer ones may be cut by clients (kubernetes.io "Admission webhook good practices":
 120 where possible; ours hold a reason with its numbers)."""
@@ -43,6 +45,7 @@ _SILENT: Final = (Outcome.OFF, Outcome.NOT_A_SERVER)
 class Reviewed:
     """A reply, and what it rests on."""
 
+    uid: str
     response: Mapping[str, Json]
     """The AdmissionReview to send."""
     decision: Decision
@@ -70,13 +73,14 @@ def review(request: Mapping[str, object], world: World) -> Reviewed:
         decision = decide(pod, namespace, world)
     else:
         decision = Decision(outcome=Outcome.NOT_A_SERVER, mode=world.settings.mode)
-    patch, problem = _checked_patch(pod, decision)
+    patch, problem = _checked_patch(pod, decision, uid)
     warnings = (*_warnings(decision), *(() if problem is None else (problem,)))
     owners = at(pod, "metadata", "ownerReferences")
     owner = next(
         (mapping(one) for one in owners if mapping(one).get("controller") is True), {}
     ) if isinstance(owners, list) else {}  # fmt: skip
     return Reviewed(
+        uid=uid,
         response=_response(uid, patch, warnings),
         decision=decision,
         namespace=namespace,
@@ -96,8 +100,11 @@ def _response(uid: str, patch: list[Operation], warnings: tuple[str, ...]) -> di
     return {"apiVersion": API_VERSION, "kind": "AdmissionReview", "response": response}
 
 
-def change_of(decision: Decision) -> Change:
-    """Return what *decision* makes of its pod: notes always, the request only in Enforce."""
+def change_of(decision: Decision, uid: str) -> Change:
+    """Return what *decision*, of request *uid*, makes of its pod.
+
+    Notes are always written, the GPU request is replaced only in Enforce.
+    """
     if decision.outcome in _SILENT:
         return Change()
     notes = {OUTCOME: decision.outcome.value}
@@ -111,7 +118,7 @@ def change_of(decision: Decision) -> Change:
     if decision.mode is not Mode.ENFORCE or proposed is None:
         return Change(annotations=notes)
     return Change(
-        annotations={**notes, PREVIOUS: decision.current or ""},
+        annotations={**notes, PREVIOUS: decision.current or "", DECISION: uid},
         container=decision.container,
         resource=proposed.resource,
         count=proposed.count,
@@ -120,11 +127,11 @@ def change_of(decision: Decision) -> Change:
 
 
 def _checked_patch(
-    pod: Mapping[str, object], decision: Decision
+    pod: Mapping[str, object], decision: Decision, uid: str
 ) -> tuple[list[Operation], str | None]:
     """Return the patch, or an empty one and why: never a pod that the API server would refuse."""
     try:
-        patch = operations(pod, change_of(decision))
+        patch = operations(pod, change_of(decision, uid))
         if not patch:
             return [], None
         before, after = resource_problem(pod), resource_problem(patched(pod, patch))

@@ -1,0 +1,191 @@
+"""What a live cluster holds, object by object, and the value that decisions start from.
+
+Objects are read as they come; the value is put together only when something changed since the last
+one. What was admitted but has not been seen in the cluster yet is held back for a few seconds, so
+that two pods created together are not promised the same slice.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Final
+
+from rightslice.core.catalog.gpu import Gpu
+from rightslice.errors import InputError
+from rightslice.kube.admission.review import DECISION
+from rightslice.kube.cluster.hardware import NodeHardware, hardware_of
+from rightslice.kube.cluster.read import (
+    UNBOUND,
+    bound_requests,
+    labels_of,
+    read_limit_ranges,
+    read_node,
+    read_quota,
+)
+from rightslice.kube.cluster.view import Cluster, ClusterNode, LimitRange, ResourceQuota
+from rightslice.kube.parse.decoded import at, mapping, text
+
+logger = logging.getLogger(__name__)
+PROMISE_SECONDS: Final = 15.0
+"""How long a promise holds for a pod that never appears: its creation was refused after us."""
+Decoded = Mapping[str, object]
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Promise:
+    amounts: Mapping[str, Fraction]
+    until: float
+
+
+@dataclass
+class ClusterState:
+    """The objects of a cluster as they were last seen.
+
+    `find_gpu` is the catalogue's board of a product label, `now` a monotonic clock in seconds.
+    """
+
+    find_gpu: Callable[[str], Gpu]
+    now: Callable[[], float]
+    _nodes: dict[str, ClusterNode] = field(default_factory=dict)
+    _hardware: dict[str, NodeHardware] = field(default_factory=dict)
+    _pods: dict[Key, tuple[str, Mapping[str, Fraction]]] = field(default_factory=dict)
+    _used: dict[str, dict[str, Fraction]] = field(default_factory=dict)
+    _namespaces: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    _quotas: dict[Key, ResourceQuota] = field(default_factory=dict)
+    _limit_ranges: dict[Key, list[LimitRange]] = field(default_factory=dict)
+    _promises: dict[str, _Promise] = field(default_factory=dict)
+    _value: Cluster | None = None
+
+    def replace_all(self, kind: str, objects: Iterable[Decoded]) -> None:
+        """Take *objects* for all there is of *kind*."""
+        fresh = list(objects)
+        gone = set(self._keys(kind)) - {_key(one) for one in fresh}
+        for namespace, name in gone:
+            self.remove(kind, {"metadata": {"namespace": namespace, "name": name}})
+        for one in fresh:
+            self.put(kind, one)
+
+    def put(self, kind: str, given: Decoded) -> None:
+        """Take in an object that was added or changed; one that cannot be read is as if absent."""
+        try:
+            self._put(kind, given)
+        except InputError as error:
+            logger.warning("%s %s is left out: %s", kind, "/".join(_key(given)), error)
+            self.remove(kind, given)
+        self._value = None
+
+    def remove(self, kind: str, given: Decoded) -> None:
+        """Forget an object."""
+        key = _key(given)
+        match kind:
+            case "Node":
+                self._nodes.pop(key[1], None)
+                self._hardware.pop(key[1], None)
+            case "Pod":
+                self._forget_pod(key)
+            case "Namespace":
+                self._namespaces.pop(key[1], None)
+            case "ResourceQuota":
+                self._quotas.pop(key, None)
+            case "LimitRange":
+                self._limit_ranges.pop(key, None)
+        self._value = None
+
+    def promise(self, decision: str, amounts: Mapping[str, Fraction]) -> None:
+        """Hold *amounts* back until the pod of *decision* is seen, or the promise is too old."""
+        self._promises[decision] = _Promise(amounts, self.now() + PROMISE_SECONDS)
+        self._value = None
+
+    @property
+    def hardware(self) -> Mapping[str, NodeHardware]:
+        """What each node's GPU resources stand for, by node name."""
+        return self._hardware
+
+    def cluster(self) -> Cluster:
+        """Return the cluster as it is now."""
+        self._drop_old_promises()
+        if self._value is None:
+            self._value = Cluster(
+                nodes=tuple(
+                    replace(node, used=dict(self._used.get(name, {})))
+                    for name, node in self._nodes.items()
+                ),
+                pending=self._pending(),
+                quotas=tuple(self._quotas.values()),
+                limit_ranges=tuple(one for some in self._limit_ranges.values() for one in some),
+                namespaces=dict(self._namespaces),
+            )
+        return self._value
+
+    def _put(self, kind: str, given: Decoded) -> None:
+        key = _key(given)
+        match kind:
+            case "Node":
+                node = read_node(given)
+                known = self._nodes.get(node.name)
+                self._nodes[node.name] = node
+                if known is None or (known.labels, known.allocatable) != (
+                    node.labels, node.allocatable,
+                ):  # fmt: skip
+                    self._hardware[node.name] = hardware_of(node, self.find_gpu)
+            case "Pod":
+                self._forget_pod(key)
+                self._take_pod(key, given)
+            case "Namespace":
+                self._namespaces[key[1]] = labels_of(given)
+            case "ResourceQuota":
+                self._quotas[key] = read_quota(given)
+            case "LimitRange":
+                self._limit_ranges[key] = read_limit_ranges(given)
+
+    def _take_pod(self, key: Key, given: Decoded) -> None:
+        decision = text(mapping(at(given, "metadata", "annotations")).get(DECISION))
+        if decision is not None:
+            self._promises.pop(decision, None)
+        node, amounts = bound_requests(given)
+        if amounts:
+            self._pods[key] = node, amounts
+            held = self._used.setdefault(node, {})
+            for resource, amount in amounts.items():
+                held[resource] = held.get(resource, Fraction(0)) + amount
+
+    def _forget_pod(self, key: Key) -> None:
+        node, amounts = self._pods.pop(key, (UNBOUND, {}))
+        for resource, amount in amounts.items():
+            self._used[node][resource] -= amount
+
+    def _pending(self) -> dict[str, Fraction]:
+        waiting = dict(self._used.get(UNBOUND, {}))
+        for one in self._promises.values():
+            for resource, amount in one.amounts.items():
+                waiting[resource] = waiting.get(resource, Fraction(0)) + amount
+        return waiting
+
+    def _drop_old_promises(self) -> None:
+        now = self.now()
+        old = [decision for decision, one in self._promises.items() if one.until < now]
+        for decision in old:
+            del self._promises[decision]
+            self._value = None
+
+    def _keys(self, kind: str) -> Iterable[Key]:
+        match kind:
+            case "Node":
+                return [("", name) for name in self._nodes]
+            case "Pod":
+                return list(self._pods)
+            case "Namespace":
+                return [("", name) for name in self._namespaces]
+            case "ResourceQuota":
+                return list(self._quotas)
+            case _:
+                return list(self._limit_ranges)
+
+
+def _key(given: Decoded) -> Key:
+    metadata = mapping(given.get("metadata"))
+    return text(metadata.get("namespace")) or "", text(metadata.get("name")) or ""

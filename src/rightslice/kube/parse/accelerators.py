@@ -22,7 +22,7 @@ _DEVICES: Final = (
     re.compile(r"gpu\.intel\.com/(xe|i915)(_\w+)?|habana\.ai/gaudi\d*"),
     re.compile(r"(cloud-tpus\.google|google)\.com/(tpu|v\d\S*)|aws\.amazon\.com/neuron(core|device)?"),
     re.compile(r"(huawei\.com|ascend\S*)/\S*[Aa]scend\S*|huawei\.com/npu\S*"),
-    re.compile(r"\S+/(vgpu-number|gpu-number|mig-\d+g\.\S+|v?gpus?|vgcu|gcu|npu|xpu|dcu(num)?|v?mlu"
+    re.compile(r"\S+/(vgpu-number|gpu-number|mig-\d+g\.\S+|v?gpus?|vgcu|gcu|npu|v?xpu|dcu(num)?|v?mlu"
                r"\d*|sgpu|rngd|atom|qaic|spyre\S*|tpu|gaudi|neuron\w*)", re.IGNORECASE),
     re.compile(r"gpu"),
 )  # fmt: skip

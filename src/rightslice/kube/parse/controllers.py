@@ -188,8 +188,11 @@ def _kubeai_model(document: Mapping[str, object], _around: Surroundings, notes: 
 
 
 def _kaito(document: Mapping[str, object], around: Surroundings, notes: Notes) -> Hints:
-    inference = mapping(document.get("inference")) or mapping(
-        at(document, "spec", "template", "inference")
+    spec = mapping(document.get("spec"))
+    inference = (
+        mapping(document.get("inference"))
+        or mapping(at(spec, "template", "inference"))
+        or mapping(spec.get("inference"))
     )
     preset = text(at(inference, "preset", "name"))
     if preset is None:
@@ -263,14 +266,12 @@ def _ray_service(document: Mapping[str, object], around: Surroundings, notes: No
     variables = [mapping(inside.get("env_vars")) for inside in walk(config)]
     given = {key: word(item) or "" for one in variables for key, item in one.items()}
     model = next((given[key] for key in MODEL_VARIABLES if given.get(key)), None)
+    scripts = "".join(item for data in around.config_maps.values() for item in data.values())
     flags = {
-        flag: given[key] for key, flag in (
-            ("TENSOR_PARALLELISM", "tensor-parallel-size"),
-            ("TENSOR_PARALLEL_SIZE", "tensor-parallel-size"),
-            ("PIPELINE_PARALLELISM", "pipeline-parallel-size"),
-            ("MAX_MODEL_LEN", "max-model-len"),
-        ) if given.get(key)
-    }  # fmt: skip
+        flag: given[key]
+        for key, flag in _APPLICATION_VARIABLES.items()
+        if given.get(key) and ("environ" not in scripts or key in scripts)
+    }
     if flags:
         notes.assume("flags", "serveConfigV2 env_vars, which the application reads")
     return Hints(
@@ -279,9 +280,21 @@ def _ray_service(document: Mapping[str, object], around: Surroundings, notes: No
     )  # fmt: skip
 
 
+_APPLICATION_VARIABLES: Final = {
+    "TENSOR_PARALLELISM": "tensor-parallel-size",
+    "TENSOR_PARALLEL_SIZE": "tensor-parallel-size",
+    "PIPELINE_PARALLELISM": "pipeline-parallel-size",
+    "PIPELINE_PARALLEL_SIZE": "pipeline-parallel-size",
+    "MAX_MODEL_LEN": "max-model-len",
+    "MAX_NUM_SEQS": "max-num-seqs",
+    "MAX_NUM_BATCHED_TOKENS": "max-num-batched-tokens",
+    "GPU_MEMORY_UTILIZATION": "gpu-memory-utilization",
+}
+"""What Ray Serve applications call their settings (ray-project/kuberay config/samples/vllm)."""
+
 MODEL_VARIABLES: Final = (
-    "MODEL_ID", "MODEL_NAME", "MODEL", "HF_MODEL_ID", "VLLM_MODEL", "HF_MODEL", "MODEL_PATH",
-    "MODEL_NAME_OR_PATH",
+    "MODEL_ID", "MODEL_NAME", "MODEL", "HF_MODEL_ID", "VLLM_MODEL", "HF_MODEL", "LLM_MODEL",
+    "MODEL_PATH", "MODEL_NAME_OR_PATH",
 )  # fmt: skip
 """Variables by which custom images are told their model, most telling first."""
 
@@ -330,6 +343,17 @@ def _model_booster(document: Mapping[str, object], _around: Surroundings, _notes
     )  # fmt: skip
 
 
+def _dynamo_request(document: Mapping[str, object], _around: Surroundings, _notes: Notes) -> Hints:
+    spec = mapping(document.get("spec"))
+    model = text(spec.get("model"))
+    if model is None or (text(spec.get("backend")) or "").lower() != "vllm":
+        return NOTHING
+    return Hints(
+        serves=True, why="backend: vllm", model=model,
+        model_how="DynamoGraphDeploymentRequest spec.model", place=Place(container={}, name=None),
+    )  # fmt: skip
+
+
 def _leader_worker_set(
     document: Mapping[str, object], _around: Surroundings, notes: Notes
 ) -> Hints:
@@ -352,4 +376,5 @@ _READERS: Final[dict[str, Callable[[Mapping[str, object], Surroundings, Notes], 
     "VLLMRuntime": _production_stack,
     "ModelBooster": _model_booster,
     "LeaderWorkerSet": _leader_worker_set,
+    "DynamoGraphDeploymentRequest": _dynamo_request,
 }

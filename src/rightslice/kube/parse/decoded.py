@@ -12,6 +12,8 @@ from typing import Final
 DEEPEST: Final = 40
 """Levels of nesting that are followed; Kubernetes' own objects need about 15."""
 
+_MOST_PARTS: Final = 20_000
+
 _LONGEST_INTEGER_BITS: Final = 256
 """Longer whole numbers are no text of a manifest, and slow to write out."""
 
@@ -71,15 +73,23 @@ def at(value: object, *path: str) -> object:
     return value
 
 
-def walk(value: object, depth: int = 0) -> Iterator[Mapping[str, object]]:
-    """Yield every object inside *value*, itself first, in reading order."""
-    if depth > DEEPEST:
-        return
-    if isinstance(value, dict):
-        inside = mapping(value)
-        yield inside
-        for item in inside.values():
-            yield from walk(item, depth + 1)
-    elif isinstance(value, list):
-        for item in value:
-            yield from walk(item, depth + 1)
+def walk(value: object) -> Iterator[Mapping[str, object]]:
+    """Yield the objects inside *value*, itself first, in reading order.
+
+    Ends after so many parts: YAML aliases can make a few lines into endless objects.
+    """
+    ahead: list[tuple[object, int]] = [(value, 0)]
+    for _ in range(_MOST_PARTS):
+        if not ahead:
+            return
+        part, depth = ahead.pop()
+        inside: list[object] = []
+        if isinstance(part, dict):
+            found = mapping(part)
+            yield found
+            inside = list(found.values())
+        elif isinstance(part, list):
+            inside = part
+        if depth < DEEPEST:
+            below = [(one, depth + 1) for one in inside if isinstance(one, dict | list)]
+            ahead += reversed(below)

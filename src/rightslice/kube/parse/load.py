@@ -46,7 +46,7 @@ _VARIABLES: Final = {
 
 _LIST: Final = re.compile(r"[\s,]+")
 _NUMBER: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?", re.ASCII)
-_PAIR: Final = re.compile(r"([A-Za-z_]\w*)\s*[=:]\s*([0-9.]+)", re.ASCII)
+_PAIR: Final = re.compile(r"([A-Za-z_]\w*)[\"']?\s*[=:]\s*([0-9.]+)", re.ASCII)
 _GOODPUT: Final = {
     "tpot": "tpot_ms", "itl": "tpot_ms", "inter_token_latency": "tpot_ms",
     "ttft": "ttft_ms", "time_to_first_token": "ttft_ms",

@@ -23,10 +23,11 @@ from rightslice.kube.parse.container import (
 )
 from rightslice.kube.parse.controllers import Decode, Hints, Surroundings, hints_of
 from rightslice.kube.parse.decoded import DEEPEST, at, items, mapping, text, word
+from rightslice.kube.parse.load import merged, stated_sla
 from rightslice.kube.parse.notes import Notes
 from rightslice.kube.parse.places import Place, find_places
 from rightslice.kube.parse.server import describe_other, describe_server
-from rightslice.kube.parse.values import Origin, Parsed
+from rightslice.kube.parse.values import Origin, Parsed, ParsedLoad
 
 _RUNTIMES: Final = frozenset({"ServingRuntime", "ClusterServingRuntime"})
 _NO_WORKLOADS: Final = frozenset(
@@ -129,10 +130,36 @@ def _parse(document: Mapping[str, object], around: Surroundings) -> Parsed | Non
     origin = _origin(document)
     serving = _server(running, hints, notes)
     if serving is None:
-        return replace(describe_other(running, around, notes), origin=origin)
+        parsed = describe_other(running, around, notes)
+    else:
+        parsed = describe_server(_completed(serving, running), running, hints, around, notes)
+    if text(document.get("kind")) != "Pod":
+        parsed = _with_sla(parsed, document)
     size = hints.group_size or _labelled_size(document)
-    parsed = describe_server(serving, running, hints, around, notes)
     return replace(parsed, origin=origin, group_size=size)
+
+
+def _with_sla(parsed: Parsed, document: Mapping[str, object]) -> Parsed:
+    """Add load and targets of an ``sla`` block."""
+    load, slo = stated_sla(document)
+    own = merged(parsed.load or ParsedLoad(), load)
+    return replace(parsed, load=None if own.is_empty else own, slo=parsed.slo or slo)
+
+
+def _completed(serving: Running, running: Sequence[Running]) -> Running:
+    """Fill what a patch leaves out (image, resources) from the template of the same name."""
+    place = serving.place
+    if place.name is None or (serving.image is not None and mapping(place.resources)):
+        return serving
+    for other in running:
+        if other is not serving and other.place.name == place.name:
+            resources = place.resources if mapping(place.resources) else other.place.resources
+            return replace(
+                serving,
+                place=replace(place, resources=resources),
+                image=serving.image or other.image,
+            )
+    return serving
 
 
 def _server(running: Sequence[Running], hints: Hints, notes: Notes) -> Running | None:

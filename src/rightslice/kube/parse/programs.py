@@ -16,7 +16,7 @@ from rightslice.kube.parse.shell_words import basename
 _MODULE: Final = re.compile(
     r"vllm(\.[\w]+)*\.(api_server|grpc_server|launcher)|dynamo\.vllm(\.\w+)*|vllm_omni\.\S*api_server"
 )
-_SCRIPT: Final = re.compile(r".*vllm.*/api_server\.py")
+_SCRIPT: Final = re.compile(r".*vllm.*/(api_server|inference_api)\.py")
 _COMMAND: Final = frozenset({"vllm", "lmcache_vllm", "vllm-omni"})
 _HUGGINGFACE: Final = "huggingfaceserver"
 _ONLY_SAYS: Final = frozenset(
@@ -63,9 +63,10 @@ def server_command(words: Sequence[str]) -> ServerCommand | None:
             start = words.index("serve", index + 2)
             return _server(words[start + 1 :], takes_model=True, said="vllm serve")
         if one == "-m" and (_MODULE.fullmatch(after) or after == _HUGGINGFACE):
-            return _server(words[index + 2 :], takes_model=False, said=f"-m {after}")
+            takes = after.startswith("vllm.")  # its parser has a positional model as well
+            return _server(words[index + 2 :], takes_model=takes, said=f"-m {after}")
         if _SCRIPT.fullmatch(one):
-            return _server(words[index + 1 :], takes_model=False, said=one)
+            return _server(words[index + 1 :], takes_model=True, said=one)
     return None
 
 

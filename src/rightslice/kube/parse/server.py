@@ -245,7 +245,15 @@ def _slo(running: Sequence[Running], own: Mapping[str, Value], notes: Notes) -> 
     ttft = cast("Number | None", own.get("slo.ttft_ms"))
     for one in running:
         values = one.environment.values
-        stated = [(values.get("TPOT"), values.get("TTFT"), "environment")]
+        stated = [
+            (
+                values.get(f"{prefix}TPOT{suffix}"),
+                values.get(f"{prefix}TTFT{suffix}"),
+                "environment",
+            )
+            for prefix in ("", "SLO_", "TARGET_")
+            for suffix in ("", "_MS")
+        ]
         for line in one.commands:
             given = dict(options(line)) if len(line) < 500 else {}
             if one.server is None and "itl" in given:

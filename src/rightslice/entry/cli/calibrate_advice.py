@@ -74,10 +74,7 @@ def next_points(
     text, stakes = _stakes(decision, bench, fitted, now)
     offered = list(_offered(decision, bench, stakes))
     if not offered:
-        raise InputError(
-            f"no request fits {bench.sized(bench.tensor_parallel).device.label}, so there is"
-            " nothing to measure"
-        )
+        raise InputError(_nothing_fits(bench.sized(bench.tensor_parallel)))
     found = advise_for(stakes, offered, known, prior, count)
     uncertain = []
     for stake, before, after in zip(stakes, found.before, found.after, strict=True):
@@ -97,6 +94,17 @@ def next_points(
         )
     points = [_to_measure(bench, offered[index], at) for at, index in enumerate(found.chosen)]
     return NextPoints(decision=text, points=tuple(points), uncertainties=tuple(uncertain))
+
+
+def _nothing_fits(sizing: Sizing) -> str:
+    """Return why there is nothing to measure, and what would help."""
+    label = sizing.device.label
+    if isinstance(sizing.verdict, TooBig):
+        return (
+            f"{sizing.model.name} does not start on {label}: {sizing.verdict.reason}; give"
+            " --tensor-parallel-size, --max-model-len or another board"
+        )
+    return f"no request fits {label}, so there is nothing to measure; give --max-model-len"
 
 
 def _quantity(stake: Stake) -> str:
@@ -123,7 +131,9 @@ def _stakes(
     if decision.question is not None:
         stakes = _frontier(decision.question, decision.offers, fitted, now)
         if stakes:
-            return "which offer holds the load within the targets", stakes
+            text = "which offer holds the load within the targets"
+            settled = all(_is_settled(stake.holds(now)) for stake in stakes)
+            return f"{text}; it is settled at 99 % already" if settled else text, stakes
         return "no offer is near its targets: the TPOT at other loads", _grid(decision, bench)
     if decision.slo is not None and decision.lengths is not None:
         stake = _capacity(decision.lengths, decision.slo, bench, now)
@@ -133,6 +143,10 @@ def _stakes(
             decision, bench
         )
     return "the TPOT at any load", _grid(decision, bench)
+
+
+def _is_settled(probability: float | None) -> bool:
+    return probability is not None and not _HARDLY < probability < _SURELY
 
 
 def _frontier(

@@ -18,13 +18,15 @@ from rightslice.core.catalog.mig import MigGrid, ProfileName
 from rightslice.core.packing.inferred import inferred_layouts
 from rightslice.core.packing.live import LivePod
 from rightslice.edge.catalog_files import Catalog
-from rightslice.edge.live.objects import Metadata, Objects, Shape, shaped
+from rightslice.edge.live.objects import Metadata, Objects, Shape, shaped, whole
 from rightslice.edge.live.pods import Tenants, read_tenants
 from rightslice.edge.live.state import Found, FoundCard
 from rightslice.errors import FieldError
 
 _PREFIX: Final = "nvidia.com/mig-"
 _GPU: Final = "nvidia.com/gpu"
+_MOST_CARDS: Final = 1024
+"""In one node; more can only be a slip."""
 _PRODUCT: Final = re.compile(r"(?P<gpu>.+?)(?:-MIG-(?P<profile>.+))?")
 
 
@@ -59,13 +61,13 @@ def read_counts(objects: Objects, *, catalog: Catalog, where: str) -> Found:
 
 def _counts(node: _Node, single: str | None) -> dict[ProfileName, int]:
     found = {
-        _profile(name.removeprefix(_PREFIX)): int(count)
+        _profile(name.removeprefix(_PREFIX)): whole(count)
         for name, count in node.status.allocatable.items()
-        if name.startswith(_PREFIX) and str(count).isdigit() and int(count)
+        if name.startswith(_PREFIX) and whole(count)
     }
-    whole = node.status.allocatable.get(_GPU, 0)
-    if single is not None and str(whole).isdigit() and int(whole):
-        found[_profile(single)] = int(whole)
+    cards = whole(node.status.allocatable.get(_GPU, 0))
+    if single is not None and cards:
+        found[_profile(single)] = cards
     return found
 
 
@@ -80,11 +82,11 @@ def _cards(
     name, labels = node.metadata.name, node.metadata.labels
     if not product:
         raise FieldError(f"node {name}", "metadata.labels", "lacks nvidia.com/gpu.product")
-    number = labels.get("nvidia.com/gpu.count", "")
-    if not number.isdigit() or not int(number):
+    number = whole(labels.get("nvidia.com/gpu.count", ""))
+    if not number or number > _MOST_CARDS:
         raise FieldError(f"node {name}", "metadata.labels", "lacks nvidia.com/gpu.count")
     grid: MigGrid = catalog.mig_gpu(product)
-    layouts = inferred_layouts(grid, counts, int(number))
+    layouts = inferred_layouts(grid, counts, number)
     if layouts is None:
         what = ", ".join(f"{count} x {profile}" for profile, count in sorted(counts.items()))
         problem = f"no cutting of {number} x {grid.name} gives {what}"

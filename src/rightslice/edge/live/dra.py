@@ -20,7 +20,9 @@ from rightslice.edge.live.state import Found, FoundCard
 from rightslice.errors import FieldError
 
 DRIVER: Final = "gpu.nvidia.com"
-_NAME: Final = re.compile(r"gpu-(?P<minor>\d+)-mig-(?P<profile>.+)-(?P<id>\d+)-(?P<start>\d+)")
+_NAME: Final = re.compile(
+    r"gpu-(?P<minor>\d{1,4})-mig-(?P<profile>.+)-(?P<id>\d{1,4})-(?P<start>\d{1,4})"
+)
 
 
 class _Pool(Shape, frozen=True, kw_only=True):

@@ -70,6 +70,12 @@ def shaped(objects: Objects, name: str, shape: type[_T], *, where: str) -> Itera
             raise FieldError(f"{where}: {name} {called}", field, problem) from None
 
 
+def whole(amount: str | int) -> int:
+    """Return a count as Kubernetes writes it; 0 for a quantity that is none, or beyond reason."""
+    text = str(amount)
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 6 else 0
+
+
 def _parse(text: str, where: str) -> Any:  # noqa: ANN401 - plain data is of any type
     if text.lstrip().startswith("{"):
         try:

@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from rightslice.core.packing.live import LivePod
-from rightslice.edge.live.objects import Metadata, Objects, Shape, shaped
+from rightslice.edge.live.objects import Metadata, Objects, Shape, shaped, whole
 
 _PINS: Final = {
     "karpenter.sh/do-not-disrupt": "true",
@@ -70,8 +70,8 @@ class Pod(Shape, frozen=True, kw_only=True):
         found: dict[str, int] = {}
         for container in self.spec.containers:
             for name, amount in container.resources.limits.items():
-                if "/" in name and str(amount).isdigit():
-                    found[name] = found.get(name, 0) + int(amount)
+                if "/" in name and whole(amount):
+                    found[name] = found.get(name, 0) + whole(amount)
         return found
 
 

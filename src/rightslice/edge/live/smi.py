@@ -23,8 +23,8 @@ from rightslice.errors import FieldError, InputError
 
 _GPU: Final = re.compile(r"GPU (?P<index>\d+): (?P<name>.+?) \(UUID: (?P<uuid>GPU-[\w-]+)\)")
 _INSTANCE: Final = re.compile(
-    r"\|+\s*(?P<gpu>\d+)\s+MIG (?P<profile>\S+)\s+(?P<id>\d+)\s+(?P<instance>\d+)"
-    r"\s+(?P<start>\d+):(?P<size>\d+)\s*\|"
+    r"\|+\s*(?P<gpu>\d{1,4})\s+MIG (?P<profile>\S+)\s+(?P<id>\d+)\s+(?P<instance>\d+)"
+    r"\s+(?P<start>\d{1,4}):(?P<size>\d+)\s*\|"
 )
 _LOOKS_LIKE_INSTANCE: Final = re.compile(r"\|+\s*\d+\s+MIG ")
 _METRIC: Final = re.compile(r"[A-Za-z_:][\w:]*\{(?P<labels>.*)\}\s+\S+")

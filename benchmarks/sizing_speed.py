@@ -115,8 +115,8 @@ def offers_seconds(model: Model) -> tuple[int, float]:
 def fix_seconds(model: Model) -> float:
     """Return the time of a search for the fewest changes on the smallest slice."""
     device = device_of(CARD, MigSlice(profile=ProfileName("1g.10gb")))
-    search = partial(smallest_fix, model, device, ServerConfig(), engine=ENGINE, coefficients=KNOWN)
-    return best_seconds(search)
+    start = startup_of(model, device, ServerConfig(), engine=ENGINE, coefficients=KNOWN)
+    return best_seconds(partial(smallest_fix, start))
 
 
 def formula_seconds(model: Model, count: int) -> float:

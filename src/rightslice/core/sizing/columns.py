@@ -36,7 +36,6 @@ _OF_KIND: Final = (
     "device", "quantization", "dtype", "kv_cache_dtype", "block_size", "tensor_parallel",
     "pipeline_parallel", "expert_parallel", "enforce_eager", "chunked_prefill", "prefix_caching",
 )  # fmt: skip
-_OF_STARTUP: Final = ("device", "quantization")
 _LARGEST_COUNT: Final = 2**28
 """Tokens times vocabulary, width and bytes stay below 2**63."""
 
@@ -207,8 +206,15 @@ def _plain(column: Sequence[Any] | Wholes | Reals) -> Sequence[Any]:
 
 
 def _changed(startup: Startup, values: dict[str, Any]) -> Startup:
-    own = {name: values.pop(name) for name in _OF_STARTUP if name in values}
-    return replace(startup, flags=replace(startup.flags, **values), **own)
+    server, flags = startup.server, startup.flags
+    device = values.pop("device", startup.device)
+    quantization = values.pop("quantization", server.quantization)
+    return replace(
+        startup,
+        device=device,
+        server=replace(server, quantization=quantization),
+        flags=replace(flags, **values),
+    )
 
 
 def _device_kind(device: Device) -> tuple[object, ...]:

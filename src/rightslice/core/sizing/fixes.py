@@ -11,16 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
+from typing import Any
 
 from rightslice.core.catalog.device import Device
-from rightslice.core.catalog.engine import EngineRelease
-from rightslice.core.catalog.model import Model
-from rightslice.core.catalog.server import ServerConfig
-from rightslice.core.sizing.coefficients import MemoryCoefficients
 from rightslice.core.sizing.kv_cache import sequences_that_fit
 from rightslice.core.sizing.levers import Lever, Trial, levers
-from rightslice.core.sizing.memory import size
+from rightslice.core.sizing.memory import size_startup
 from rightslice.core.sizing.result import Fits, Fix, Sizing
+from rightslice.core.sizing.startup import Startup, startup_of
 
 _MOST_CHANGES = 3
 _MOST_SEQUENCES = 16_384
@@ -35,96 +33,73 @@ class _Pull:
     step: int
 
 
-def smallest_fix(  # noqa: PLR0913 - what `size` takes, and the devices that could be had instead
-    model: Model,
-    device: Device,
-    server: ServerConfig,
-    *,
-    engine: EngineRelease,
-    coefficients: MemoryCoefficients,
-    alternatives: Sequence[Device] = (),
-    neighbours_bytes: int = 0,
-) -> Fix | None:
+def smallest_fix(startup: Startup, alternatives: Sequence[Device] = ()) -> Fix | None:
     """Return the fewest changes that make the server fit, or None when no three do.
 
-    None is also returned when it fits as it is.
+    None is also returned when it fits as it is. *alternatives* are devices to be had instead.
     """
-    judge = _judge(engine, coefficients, neighbours_bytes)
-    trial = Trial(model=model, device=device, server=server)
-    sizing = judge(trial)
-    if isinstance(sizing.verdict, Fits):
+    sizing = size_startup(startup)
+    if _fits(sizing):
         return None
-    every = levers(sizing, alternatives)
+    every, judge = levers(sizing, alternatives), partial(_sized, startup)
     for count in range(1, _MOST_CHANGES + 1):
         for chosen in _cheapest_first(every, count):
-            fix = _fix(trial, chosen, judge)
+            fix = _fix(_trial(startup), chosen, judge)
             if fix is not None:
                 return fix
     return None
 
 
-def all_single_fixes(  # noqa: PLR0913 - what `size` takes, and the devices that could be had instead
-    model: Model,
-    device: Device,
-    server: ServerConfig,
-    *,
-    engine: EngineRelease,
-    coefficients: MemoryCoefficients,
-    alternatives: Sequence[Device] = (),
-    neighbours_bytes: int = 0,
-) -> tuple[Fix, ...]:
+def all_single_fixes(startup: Startup, alternatives: Sequence[Device] = ()) -> tuple[Fix, ...]:
     """Return every single change that makes the server fit, what costs least first."""
-    judge = _judge(engine, coefficients, neighbours_bytes)
-    trial = Trial(model=model, device=device, server=server)
-    sizing = judge(trial)
-    if isinstance(sizing.verdict, Fits):
+    sizing = size_startup(startup)
+    if _fits(sizing):
         return ()
     chosen = _cheapest_first(levers(sizing, alternatives), 1)
-    found = (_fix(trial, single, judge) for single in chosen)
+    found = (_fix(_trial(startup), single, partial(_sized, startup)) for single in chosen)
     return tuple(fix for fix in found if fix is not None)
 
 
-def largest_max_model_len(  # noqa: PLR0913 - what `size` takes
-    model: Model,
-    device: Device,
-    server: ServerConfig,
-    *,
-    engine: EngineRelease,
-    coefficients: MemoryCoefficients,
-    neighbours_bytes: int = 0,
-) -> int | None:
+def largest_max_model_len(startup: Startup) -> int | None:
     """Return the longest ``max-model-len`` that starts, up to the model's own; None: none does."""
-    judge = _judge(engine, coefficients, neighbours_bytes)
 
     def starts(length: int) -> bool:
-        trial = Trial(model=model, device=device, server=replace(server, max_model_len=length))
-        return _fits(judge(trial))
+        return _fits(_sized(startup, _trial(startup, max_model_len=length)))
 
-    return _largest(starts, model.max_position)
+    return _largest(starts, startup.model.max_position)
 
 
-def largest_max_num_seqs(  # noqa: PLR0913 - what `size` takes
-    model: Model,
-    device: Device,
-    server: ServerConfig,
-    *,
-    engine: EngineRelease,
-    coefficients: MemoryCoefficients,
-    neighbours_bytes: int = 0,
-) -> int | None:
+def largest_max_num_seqs(startup: Startup) -> int | None:
     """Return the most sequences of ``max-model-len`` tokens that run at once; None: not even one.
 
     ``max-num-seqs`` is set to that number: more rows to sample leave a smaller pool.
     """
-    judge = _judge(engine, coefficients, neighbours_bytes)
 
     def holds(count: int) -> bool:
-        trial = Trial(model=model, device=device, server=replace(server, max_num_seqs=count))
-        sizing = judge(trial)
+        sizing = _sized(startup, _trial(startup, max_num_seqs=count))
         room = sequences_that_fit(sizing, sizing.flags.max_model_len)
         return _fits(sizing) and room >= count
 
     return _largest(holds, _MOST_SEQUENCES)
+
+
+def _trial(startup: Startup, **flags: int) -> Trial:
+    """Return the server of *startup* with *flags* in place of its own."""
+    changed: dict[str, Any] = {**flags}
+    server = replace(startup.server, **changed)
+    return Trial(model=startup.model, device=startup.device, server=server)
+
+
+def _sized(startup: Startup, trial: Trial) -> Sizing:
+    """Return *trial* sized beside the neighbours of *startup*, under its release."""
+    tried = startup_of(
+        trial.model,
+        trial.device,
+        trial.server,
+        engine=startup.engine,
+        coefficients=startup.coefficients,
+    )
+    return size_startup(replace(tried, neighbours_bytes=startup.neighbours_bytes))
 
 
 def _largest(holds: Callable[[int], bool], limit: int) -> int | None:
@@ -138,22 +113,6 @@ def _largest(holds: Callable[[int], bool], limit: int) -> int | None:
         else:
             high = middle - 1
     return low
-
-
-def _judge(
-    engine: EngineRelease, coefficients: MemoryCoefficients, neighbours_bytes: int
-) -> Callable[[Trial], Sizing]:
-    def judge(trial: Trial) -> Sizing:
-        return size(
-            trial.model,
-            trial.device,
-            trial.server,
-            engine=engine,
-            coefficients=coefficients,
-            neighbours_bytes=neighbours_bytes,
-        )
-
-    return judge
 
 
 def _fits(sizing: Sizing) -> bool:

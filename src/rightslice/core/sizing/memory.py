@@ -14,7 +14,7 @@ stage with the fewest blocks is shown, as vLLM allocates that many everywhere.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from rightslice.core.catalog.device import Device
@@ -67,35 +67,35 @@ class StageMemory:
     budget: Budget[int, Band]
 
 
-def size(  # noqa: PLR0913 - the six inputs of a start-up, each a value of its own
+def size(
     model: Model,
     device: Device,
     server: ServerConfig,
     *,
     engine: EngineRelease,
     coefficients: MemoryCoefficients,
-    neighbours_bytes: int = 0,
 ) -> Sizing:
     """Return the memory of *model* served on *device*, itemised, with the verdict.
 
     Args:
         model: architecture facts.
-        device: the GPU, or the share of one, of each rank.
+        device: the GPU, or the share of one, of each rank; nobody else uses it.
         server: flags as given; what is None takes the release's default for this device.
         engine: the vLLM release.
         coefficients: global coefficients of the estimated terms.
-        neighbours_bytes: what other processes hold on the same device.
     """
-    startup = startup_of(model, device, server, engine=engine, coefficients=coefficients)
-    if neighbours_bytes:
-        startup = replace(startup, neighbours_bytes=neighbours_bytes)
+    return size_startup(startup_of(model, device, server, engine=engine, coefficients=coefficients))
+
+
+def size_startup(startup: Startup) -> Sizing:
+    """Return the memory of one start-up, with what neighbours hold beside it."""
     stages = stage_memories(startup)
     binding = min(stages, key=lambda stage: stage.layout.blocks(stage.budget.pool.expected))
     return Sizing(
-        model=model,
-        device=device,
-        engine=engine,
-        server=server,
+        model=startup.model,
+        device=startup.device,
+        engine=startup.engine,
+        server=startup.server,
         flags=startup.flags,
         terms=_terms(startup, binding),
         kv=_kv_pool(startup, binding),

@@ -16,7 +16,7 @@ from rightslice.core.catalog.model import Model
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.sizing.coefficients import MemoryCoefficients
 from rightslice.core.sizing.kv_cache import tokens_logged
-from rightslice.core.sizing.memory import StageMemory, size, stage_memories
+from rightslice.core.sizing.memory import StageMemory, size_startup, stage_memories
 from rightslice.core.sizing.result import Sizing
 from rightslice.core.sizing.startup import Startup, startup_of
 
@@ -69,6 +69,6 @@ def staged_sizing(
     startup = startup_of(model, device, server, engine=engine, coefficients=coefficients)
     return StagedSizing(
         startup=startup,
-        sizing=size(model, device, server, engine=engine, coefficients=coefficients),
+        sizing=size_startup(startup),
         stages=stage_memories(startup),
     )

@@ -41,11 +41,20 @@ class Startup:
     engine: EngineRelease
     coefficients: MemoryCoefficients
     flags: EffectiveFlags
-    quantization: str | None
-    """Run-time quantization asked for."""
-    neighbours_bytes: int
-    lora_ranks: int = 0
-    """Ranks of all LoRA slots together; 0: LoRA is off."""
+    server: ServerConfig
+    """Flags as given."""
+    neighbours_bytes: int = 0
+    """What other processes hold on the device."""
+
+    @property
+    def quantization(self) -> str | None:
+        """Run-time quantization asked for."""
+        return self.server.quantization
+
+    @property
+    def lora_ranks(self) -> int:
+        """Ranks of all LoRA slots together; 0: LoRA is off."""
+        return self.server.max_loras * self.server.max_lora_rank
 
     @property
     def requested_bytes(self) -> int:
@@ -85,7 +94,5 @@ def startup_of(
         engine=engine,
         coefficients=coefficients,
         flags=effective_flags(model, device, server, engine),
-        quantization=server.quantization,
-        neighbours_bytes=0,
-        lora_ranks=server.max_loras * server.max_lora_rank,
+        server=server,
     )

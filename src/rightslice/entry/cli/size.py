@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, TypedDict
+from typing import Annotated
 
 import typer
 
 from rightslice.core.catalog.device import Device, device_of
-from rightslice.core.catalog.engine import EngineRelease
 from rightslice.core.catalog.gpu import Gpu
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.share import Exclusive, MigSlice, Share
-from rightslice.core.sizing.coefficients import MemoryCoefficients
 from rightslice.core.sizing.explain import explain, term_called
 from rightslice.core.sizing.fixes import (
     all_single_fixes,
@@ -22,8 +20,9 @@ from rightslice.core.sizing.fixes import (
     largest_max_num_seqs,
     smallest_fix,
 )
-from rightslice.core.sizing.memory import size
+from rightslice.core.sizing.memory import size, size_startup
 from rightslice.core.sizing.result import Fits, Flag, SizeAnswer, Sizing
+from rightslice.core.sizing.startup import Startup, startup_of
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.memory_coefficients import memory_coefficients
 from rightslice.entry.cli.console import Exit, Output, OutputOption, print_json
@@ -37,14 +36,6 @@ from rightslice.errors import InputError
 from rightslice.units import parse_bytes
 
 _WHOLE = "whole"
-
-
-class _Given(TypedDict):
-    """What every sizing of one command has in common."""
-
-    engine: EngineRelease
-    coefficients: MemoryCoefficients
-    neighbours_bytes: int
 
 
 class Solve(Enum):
@@ -123,15 +114,14 @@ def size_command(  # noqa: PLR0913 - typer makes one option of each parameter
     if model is None:
         raise InputError("give a MODEL, as in `rightslice size opt-1.3b --gpu L4`")
     others = [*(_named_device(board, name) for name in more), *_compared(board, device, compare)]
-    sizing = size(
+    startup = startup_of(
         Catalog().model(model),
         device,
         server,
         engine=Catalog().engine(engine_version),
         coefficients=memory_coefficients(),
-        neighbours_bytes=neighbours or 0,
     )
-    answer = _answer(sizing, others, solve=solve, neighbours_bytes=neighbours or 0)
+    answer = _answer(replace(startup, neighbours_bytes=neighbours or 0), others, solve=solve)
     _show(answer, explain_term, output)
     return Exit.DONE if _is_yes(answer, solve) else Exit.NO
 
@@ -197,37 +187,40 @@ def _compared(board: Gpu, device: Device, compare: str | None) -> list[Device]:
     return [_named_device(board, name.strip()) for name in compare.split(",") if name.strip()]
 
 
-def _answer(
-    sizing: Sizing, others: list[Device], *, solve: Solve | None, neighbours_bytes: int
-) -> SizeAnswer:
-    model, device, server = sizing.model, sizing.device, sizing.server
-    given = _Given(
-        engine=sizing.engine, coefficients=memory_coefficients(), neighbours_bytes=neighbours_bytes
-    )
+def _answer(startup: Startup, others: list[Device], *, solve: Solve | None) -> SizeAnswer:
+    device = startup.device
     larger = _slices(device.gpu) if isinstance(device.share, MigSlice) else []
     return SizeAnswer(
-        sizing=sizing,
-        fix=smallest_fix(model, device, server, **given),
-        other_fixes=all_single_fixes(model, device, server, alternatives=larger, **given),
-        solved=_solved(sizing, solve, given),
-        comparison=tuple(
-            size(model, other, server, engine=sizing.engine, coefficients=memory_coefficients())
-            for other in others
-        ),
+        sizing=size_startup(startup),
+        fix=smallest_fix(startup),
+        other_fixes=all_single_fixes(startup, larger),
+        solved=_solved(startup, solve),
+        comparison=tuple(_elsewhere(startup, other) for other in others),
     )
 
 
-def _solved(sizing: Sizing, solve: Solve | None, given: _Given) -> Flag | None:
+def _elsewhere(startup: Startup, device: Device) -> Sizing:
+    """Return the same server alone on another device."""
+    return size(
+        startup.model,
+        device,
+        startup.server,
+        engine=startup.engine,
+        coefficients=startup.coefficients,
+    )
+
+
+def _solved(startup: Startup, solve: Solve | None) -> Flag | None:
     if solve is None:
         return None
     longest = solve is Solve.MAX_MODEL_LEN
     search = largest_max_model_len if longest else largest_max_num_seqs
-    largest = search(sizing.model, sizing.device, sizing.server, **given)
+    largest = search(startup)
     if largest is None:
         return None
     origin = "the longest context of which one request fits"
     if not longest:
-        origin = f"the most sequences of {sizing.flags.max_model_len} tokens that run at once"
+        origin = f"the most sequences of {startup.flags.max_model_len} tokens that run at once"
     return Flag(name=solve.value, value=largest, origin=origin)
 
 

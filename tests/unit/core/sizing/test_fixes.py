@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from rightslice.core.catalog.device import Device, device_of
 from rightslice.core.catalog.mig import ProfileName
+from rightslice.core.catalog.model import Model
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.share import MigSlice
 from rightslice.core.sizing.fixes import (
@@ -20,6 +21,7 @@ from rightslice.core.sizing.kv_cache import sequences_that_fit
 from rightslice.core.sizing.levers import Trial, levers
 from rightslice.core.sizing.memory import size
 from rightslice.core.sizing.result import Fits, Fix, Sizing
+from rightslice.core.sizing.startup import Startup, startup_of
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.memory_coefficients import memory_coefficients
 from rightslice.units import GIB
@@ -35,6 +37,11 @@ def piece(memory_bytes: int) -> Device:
     """Return a slice with this much memory."""
     share = MigSlice(profile=ProfileName("1g.20gb"))
     return device_of(H100, share, memory_bytes=memory_bytes)
+
+
+def start(device: Device, server: ServerConfig, *, model: Model = LLAMA) -> Startup:
+    """Return a start-up under the newest release."""
+    return startup_of(model, device, server, engine=ENGINE, coefficients=KNOWN)
 
 
 def sized(trial: Trial) -> Sizing:
@@ -68,7 +75,7 @@ servers = st.builds(
 def test_a_fix_is_sufficient_and_minimal(server: ServerConfig, memory: int) -> None:
     """Applied, it fits; with one step less of any change, it does not."""
     trial = Trial(model=LLAMA, device=piece(memory), server=server)
-    fix = smallest_fix(LLAMA, trial.device, server, engine=ENGINE, coefficients=KNOWN)
+    fix = smallest_fix(start(trial.device, server))
     if fix is None:
         return
     assert isinstance(fix.sizing.verdict, Fits)
@@ -83,19 +90,14 @@ def test_what_fits_needs_no_fix() -> None:
     """A server that starts is left alone."""
     server = ServerConfig(max_model_len=4096)
     device = piece(40 * GIB)
-    assert smallest_fix(LLAMA, device, server, engine=ENGINE, coefficients=KNOWN) is None
+    assert smallest_fix(start(device, server)) is None
 
 
 def test_the_next_profile_is_offered() -> None:
     """With other devices at hand, a larger one is a change like any other."""
-    fix = smallest_fix(
-        CATALOG.model("meta-llama/Llama-3.1-70B-Instruct"),
-        piece(10 * GIB),
-        ServerConfig(),
-        engine=ENGINE,
-        coefficients=KNOWN,
-        alternatives=[piece(78 * GIB)],
-    )
+    model = CATALOG.model("meta-llama/Llama-3.1-70B-Instruct")
+    small = start(piece(10 * GIB), ServerConfig(), model=model)
+    fix = smallest_fix(small, [piece(78 * GIB)])
     assert fix is not None
     assert "profile" in {change.flag for change in fix.changes}
 
@@ -103,7 +105,7 @@ def test_the_next_profile_is_offered() -> None:
 def test_longest_context_is_the_longest() -> None:
     """It starts, and one token more does not."""
     device, server = piece(20 * GIB), ServerConfig()
-    longest = largest_max_model_len(LLAMA, device, server, engine=ENGINE, coefficients=KNOWN)
+    longest = largest_max_model_len(start(device, server))
     assert longest is not None
     fits = [
         isinstance(
@@ -120,7 +122,7 @@ def test_longest_context_is_the_longest() -> None:
 def test_most_sequences_are_held_by_the_pool() -> None:
     """That many full-length sequences fit the pool that their own sampling leaves."""
     device, server = piece(20 * GIB), ServerConfig(max_model_len=1024)
-    most = largest_max_num_seqs(LLAMA, device, server, engine=ENGINE, coefficients=KNOWN)
+    most = largest_max_num_seqs(start(device, server))
     assert most is not None
     sizing = sized(Trial(model=LLAMA, device=device, server=replace(server, max_num_seqs=most)))
     assert sequences_that_fit(sizing, 1024) >= most
@@ -129,10 +131,7 @@ def test_most_sequences_are_held_by_the_pool() -> None:
 def test_neighbours_are_counted_in_fixes() -> None:
     """Beside a neighbour that holds half the device, less of it is asked for."""
     server = ServerConfig(max_model_len=4096)
-    fix = smallest_fix(
-        LLAMA, piece(60 * GIB), server, engine=ENGINE, coefficients=KNOWN,
-        neighbours_bytes=15 * GIB,
-    )  # fmt: skip
+    fix = smallest_fix(replace(start(piece(60 * GIB), server), neighbours_bytes=15 * GIB))
     assert fix is not None
     assert [change.flag for change in fix.changes] == ["gpu-memory-utilization"]
     assert isinstance(fix.sizing.verdict, Fits)

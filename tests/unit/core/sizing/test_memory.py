@@ -12,8 +12,9 @@ from rightslice.core.catalog.device import Device, device_of
 from rightslice.core.catalog.mig import ProfileName
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.share import Exclusive, MigSlice
-from rightslice.core.sizing.memory import size
+from rightslice.core.sizing.memory import size, size_startup
 from rightslice.core.sizing.result import Fits, Phase, Sizing, TooBig
+from rightslice.core.sizing.startup import startup_of
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.memory_coefficients import memory_coefficients
 from rightslice.units import GIB
@@ -114,14 +115,14 @@ def test_too_long_context_prints_the_words_of_vllm() -> None:
 
 def test_neighbours_take_their_part() -> None:
     """A neighbour's bytes are a term of their own, and the free-memory check sees them."""
-    sizing = size(
+    alone = startup_of(
         CATALOG.model("granite-7b-base"),
         whole(),
         ServerConfig(),
         engine=CATALOG.engine(None),
         coefficients=memory_coefficients(),
-        neighbours_bytes=10 * GIB,
     )
+    sizing = size_startup(replace(alone, neighbours_bytes=10 * GIB))
     assert isinstance(sizing.verdict, TooBig)
     assert "less than desired GPU memory utilization" in sizing.verdict.error_text
 

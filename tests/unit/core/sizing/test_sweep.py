@@ -17,7 +17,7 @@ from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.share import Exclusive, MigSlice, TimeSlice
 from rightslice.core.sizing.columns import gathered, of_servers, varied
 from rightslice.core.sizing.kv_cache import sequences_that_fit
-from rightslice.core.sizing.memory import size
+from rightslice.core.sizing.memory import size, size_startup
 from rightslice.core.sizing.result import Fits, Sizing, TooBig
 from rightslice.core.sizing.startup import Startup, startup_of
 from rightslice.core.sizing.sweep import FITS, PHASE_CODES, Bands, Sizings, sweep
@@ -100,10 +100,7 @@ def both(model: str, version: str, seed: int, count: int) -> tuple[Sizings, list
         )
         for device, server, neighbours in cases
     ]
-    single = [
-        size(facts, device, server, engine=engine, coefficients=KNOWN, neighbours_bytes=others)
-        for device, server, others in cases
-    ]
+    single = [size_startup(startup) for startup in startups]
     return sweep(gathered(startups)), single
 
 

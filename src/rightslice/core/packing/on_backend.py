@@ -17,8 +17,7 @@ from rightslice.core.packing.backends import Backend, Capabilities, capabilities
 from rightslice.core.packing.driver import parted_layout
 from rightslice.core.packing.geometry import Layout
 from rightslice.core.packing.live import LiveState, table_of
-from rightslice.core.packing.resume import states_between
-from rightslice.core.packing.steps import Step, StepKind
+from rightslice.core.packing.steps import Stage, Step, StepKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,61 +74,65 @@ def actions_on(backend: Backend, state: LiveState, steps: Sequence[Step]) -> Fea
 def _by_nodes(
     table: Capabilities, state: LiveState, steps: Sequence[Step]
 ) -> Feasible | NotFeasible:
-    stages = list(states_between(table_of(state), state, steps))
-    node_of = {card.name: card.node or card.name for card in state.cards}
+    nodes = _Nodes(state, steps)
     actions: list[Action] = []
-    cut: set[str] = set()
-    for before, step in zip(stages, steps, strict=False):
-        node = node_of[step.card]
-        if step.action is StepKind.DESTROY:
-            continue
-        if step.action is not StepKind.CREATE:
+    for step in steps:
+        if step.action is StepKind.CREATE:
+            found = nodes.cut_for(step)
+            if isinstance(found, str):
+                return NotFeasible(backend=table.backend, reason=found)
+            actions += [] if found is None else [found]
+        elif step.action is not StepKind.DESTROY:
             actions.append(step)
-        elif node not in cut:
-            relabel = _relabel(node, before, stages[-1])
-            if isinstance(relabel, str):
-                return NotFeasible(backend=table.backend, reason=relabel)
-            actions.append(relabel)
-            cut.add(node)
-        if step.action is StepKind.CREATE and not _holds(actions, node, step):
-            return NotFeasible(
-                backend=table.backend,
-                reason=f"{step.placement.profile} on {step.card} is needed for a while only, and"
-                f" node {node} is cut once",
-            )
+        nodes.now.take(step)
     return Feasible(backend=table.backend, actions=tuple(actions), note=table.note)
 
 
-def _relabel(node: str, now: LiveState, end: LiveState) -> Relabel | str:
-    pods = [
-        each.pod.name
-        for card in now.cards
-        if (card.node or card.name) == node
-        for each in card.slices
-        if each.pod is not None
-    ]
-    if pods:
-        return (
-            f"cutting node {node} anew resets all its cards, and {', '.join(sorted(pods))} still"
-            " run there; drain it, or cut the card by nvidia-smi"
-        )
-    layouts: dict[str, Layout] = {}
-    for card in end.cards:
-        if (card.node or card.name) == node:
-            layouts[card.name] = tuple(sorted(each.placement for each in card.slices))
-            if parted_layout(end.grid, _counts(layouts[card.name])) is None:
-                return f"mig-parted cannot make the slices of {card.name}"
-    return Relabel(node=node, cards=layouts)
+class _Nodes:
+    """The nodes of a fleet while steps are taken, and what their cards hold in the end."""
+
+    def __init__(self, state: LiveState, steps: Sequence[Step]) -> None:
+        table = table_of(state)
+        self.now, self._end = Stage(table, state), Stage(table, state)
+        for step in steps:
+            self._end.take(step)
+        self._grid = state.grid
+        self._node_of = {card.name: card.node or card.name for card in state.cards}
+        self._cards: dict[str, list[str]] = {}
+        for card, node in self._node_of.items():
+            self._cards.setdefault(node, []).append(card)
+        self._cut: dict[str, Relabel] = {}
+
+    def cut_for(self, step: Step) -> Relabel | str | None:
+        """Return how the step's node is cut; None when it has been; why it cannot as text."""
+        node = self._node_of[step.card]
+        found = self._cut.get(node)
+        made = self._relabel(node) if found is None else found
+        if isinstance(made, str):
+            return made
+        if step.placement not in made.cards[step.card]:
+            return (
+                f"{step.placement.profile} on {step.card} is needed for a while only, and node"
+                f" {node} is cut once"
+            )
+        self._cut[node] = made
+        return made if found is None else None
+
+    def _relabel(self, node: str) -> Relabel | str:
+        pods = [
+            pod.name for card in self._cards[node] for pod in self.now.slices[card].values() if pod
+        ]
+        if pods:
+            return (
+                f"cutting node {node} anew resets all its cards, and {', '.join(sorted(pods))}"
+                " still run there; drain it, or cut the card by nvidia-smi"
+            )
+        layouts = {card: tuple(sorted(self._end.slices[card])) for card in self._cards[node]}
+        for card, layout in layouts.items():
+            if parted_layout(self._grid, _counts(layout)) is None:
+                return f"mig-parted cannot make the slices of {card}"
+        return Relabel(node=node, cards=layouts)
 
 
 def _counts(layout: Layout) -> Mapping[ProfileName, int]:
     return Counter(placement.profile for placement in layout)
-
-
-def _holds(actions: Sequence[Action], node: str, step: Step) -> bool:
-    return any(
-        isinstance(each, Relabel)
-        and each.node == node
-        and step.placement in each.cards.get(step.card, ())
-        for each in actions
-    )

@@ -41,6 +41,7 @@ VERBS: Final = {
     "why-not": "What keeps a slice from its place, and which one move helps.",
     "layouts": "Everything that one card can hold, drawn slot by slot.",
     "parse": "What the manifests of others say of their vLLM servers.",
+    "webhook": "Serve the admission webhook that sizes pods in a cluster.",
     "catalog": "The facts: GPUs, MIG profiles, models, releases, instances.",
     "schema": "JSON Schema of the files read and of every answer.",
 }

@@ -1,0 +1,89 @@
+"""`rightslice webhook`: serve the admission webhook in a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rightslice.errors import InputError, UnavailableError
+from rightslice.kube.admission.settings import Mode, Settings
+from rightslice.kube.parse.question import Defaults
+from rightslice.units import parse_ratio
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to *app*."""
+    app.command()(webhook)
+
+
+def webhook(  # noqa: PLR0913 - one parameter an option
+    *,
+    certificates: Annotated[
+        Path, typer.Option("--certificates", help="Folder with tls.crt and tls.key.")
+    ] = Path("/tls"),
+    mode: Annotated[
+        Mode, typer.Option("--mode", help="Of namespaces without the label rightslice.dev/mode.")
+    ] = Mode.ADVISE,
+    ceiling: Annotated[
+        Mode, typer.Option("--ceiling", help="The most that a label or annotation can ask for.")
+    ] = Mode.ENFORCE,
+    confidence: Annotated[
+        str, typer.Option("--confidence", help="Chance that the offer holds the load.")
+    ] = "90%",
+    engine_version: Annotated[
+        str | None, typer.Option("--engine-version", help="vLLM of images whose tag names none.")
+    ] = None,
+    kubeconfig: Annotated[
+        Path | None, typer.Option("--kubeconfig", help="Way to the cluster from outside it.")
+    ] = None,
+    calibrations: Annotated[
+        Path | None, typer.Option("--calibrations", help="Folder of calibration files.")
+    ] = None,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "",
+    port: Annotated[int, typer.Option("--port", help="Of the API server's calls, TLS.")] = 9443,
+    health_port: Annotated[
+        int, typer.Option("--health-port", help="Of /healthz, /readyz and /metrics.")
+    ] = 8081,
+    drain: Annotated[float, typer.Option("--drain", help="Seconds from SIGTERM to the end.")] = 5.0,
+) -> None:
+    """Serve the admission webhook.
+
+    It needs the packages of `rightslice[cluster]`, and in a cluster the rights that the Helm chart
+    gives it.
+
+    Example: rightslice webhook --certificates /tls --mode advise
+    """
+    try:
+        from rightslice.entry.webhook.run import (  # noqa: PLC0415 - the cluster's packages load where they are used
+            WebhookOptions,
+            serve,
+        )
+    except ImportError as error:
+        raise UnavailableError(
+            f"{error.name} is not installed: install rightslice[cluster]"
+        ) from None
+    share = parse_ratio(confidence)
+    if not 0.5 <= share < 1:
+        raise InputError(f"--confidence {confidence} must be from 50% to less than 100%")
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level=logging.INFO)
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    settings = Settings(
+        mode=mode,
+        ceiling=ceiling,
+        defaults=Defaults(confidence=share, engine_version=engine_version),
+    )
+    options = WebhookOptions(
+        certificates=certificates,
+        settings=settings,
+        kubeconfig=kubeconfig,
+        calibrations=calibrations,
+        host=host or "0.0.0.0",  # noqa: S104 - a server in a pod listens on the pod's address
+        port=port,
+        health_port=health_port,
+        drain_seconds=drain,
+    )
+    asyncio.run(serve(options))

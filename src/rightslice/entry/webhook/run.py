@@ -1,0 +1,154 @@
+"""Start everything the webhook is made of, and stop it in order.
+
+On SIGTERM the server first turns unready, so that the Service stops sending, then answers what is
+under way, and ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import ssl
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+from lightkube import AsyncClient
+from lightkube.config.kubeconfig import KubeConfig
+from lightkube.core.exceptions import ConfigError
+
+from rightslice.edge.catalog_files import Catalog
+from rightslice.edge.cluster.certificate import ServingCertificate
+from rightslice.edge.cluster.mirror import Mirror
+from rightslice.edge.cluster.state import ClusterState
+from rightslice.edge.constants import constants_with
+from rightslice.entry.webhook.answers import Answers, Reviewer
+from rightslice.entry.webhook.events import Events
+from rightslice.entry.webhook.metrics import Metrics
+from rightslice.entry.webhook.server import Served, admission_app, health_app
+from rightslice.errors import UnavailableError
+from rightslice.kube.admission.settings import Settings
+from rightslice.kube.parse.question import Lookups
+
+logger = logging.getLogger(__name__)
+CERTIFICATE_CHECK_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookOptions:
+    """How the webhook is run."""
+
+    certificates: Path
+    """Folder with tls.crt and tls.key."""
+    settings: Settings = field(default_factory=Settings)
+    kubeconfig: Path | None = None
+    """None: the pod's own ServiceAccount, or the user's kubeconfig."""
+    calibrations: Path | None = None
+    host: str = "0.0.0.0"  # noqa: S104 - a server in a pod listens on the pod's address
+    port: int = 9443
+    health_port: int = 8081
+    drain_seconds: float = 5.0
+    """From SIGTERM until connections are refused: Endpoints take a moment to follow."""
+
+
+def cluster_client(kubeconfig: Path | None) -> AsyncClient:
+    """Return a client of the cluster.
+
+    Raises:
+        UnavailableError: when there is no configuration, or it cannot be read.
+    """
+    try:
+        config = KubeConfig.from_env() if kubeconfig is None else KubeConfig.from_file(kubeconfig)
+        return AsyncClient(config=config, field_manager="rightslice")
+    except (ConfigError, OSError) as error:
+        raise UnavailableError(f"no way to the cluster: {error}") from None
+
+
+async def serve(options: WebhookOptions) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        InputError: when the certificate does not load.
+        UnavailableError: when there is no way to the cluster, or a port is taken.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    certificate = ServingCertificate(options.certificates)
+    client = cluster_client(options.kubeconfig)
+    served, mirror = assemble(options, client, stop)
+    tasks = [
+        asyncio.create_task(mirror.run()),
+        asyncio.create_task(served.events.run()),
+        asyncio.create_task(_renew(certificate, served.metrics, mirror)),
+    ]
+    try:
+        async with (
+            _listening(admission_app(served), options, options.port, certificate.context),
+            _listening(health_app(served), options, options.health_port, None),
+        ):
+            logger.info("listening on %s:%d", options.host, options.port)
+            await stop.wait()
+            await asyncio.sleep(options.drain_seconds)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await client.close()
+
+
+def assemble(
+    options: WebhookOptions, client: AsyncClient, stop: asyncio.Event
+) -> tuple[Served, Mirror]:
+    """Return what the handlers share, and the mirror that keeps it current."""
+    catalog = Catalog()
+    metrics = Metrics()
+    state = ClusterState(find_gpu=catalog.gpu, now=time.monotonic)
+    mirror = Mirror(client, state)
+    reviewer = Reviewer(
+        state=state,
+        settings=options.settings,
+        lookups=Lookups(model=catalog.model, engine=catalog.engine),
+        answers=Answers(constants_with(options.calibrations)),
+    )
+    served = Served(
+        reviewer=reviewer,
+        metrics=metrics,
+        events=Events(client, metrics),
+        is_ready=lambda: mirror.is_ready and not stop.is_set(),
+    )
+    return served, mirror
+
+
+@asynccontextmanager
+async def _listening(
+    app: web.Application, options: WebhookOptions, port: int, context: ssl.SSLContext | None
+) -> AsyncIterator[None]:
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(
+        runner, options.host, port, ssl_context=context, shutdown_timeout=options.drain_seconds
+    )
+    try:
+        await site.start()
+    except OSError as error:
+        await runner.cleanup()
+        raise UnavailableError(f"port {port} cannot be listened on: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        await runner.cleanup()
+
+
+async def _renew(certificate: ServingCertificate, metrics: Metrics, mirror: Mirror) -> None:
+    while True:
+        certificate.reload_if_changed()
+        metrics.certificate_expiry.set(certificate.expires.timestamp())
+        metrics.ready.set(mirror.is_ready)
+        await asyncio.sleep(CERTIFICATE_CHECK_SECONDS)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from rightslice.core.catalog.engine import EngineRelease
 from rightslice.core.catalog.model import Model
 from rightslice.core.fit.constants import FittedConstants
-from rightslice.core.perf.calibration import Calibration, serving, standing_of
+from rightslice.core.perf.calibration import Calibration, architecture_of, serving, standing_of
 from rightslice.entry.cli.console import console
 
 
@@ -76,5 +76,11 @@ def _why_not(item: Calibration, servers: tuple[Server, ...]) -> str:
     standings = [standing_of(item, server.model, server.engine, server.gpu) for server in servers]
     if any(standing.serves for standing in standings):
         return "another one is nearer or later"
-    same = [told for told in standings if not told.distance.startswith("made for")]
+    same = [
+        standing
+        for standing, server in zip(standings, servers, strict=True)
+        if item.model == architecture_of(server.model)
+    ]
+    if not same and len(servers) > 1:
+        return f"no workload serves {item.model}"
     return (same or standings)[0].distance

@@ -72,3 +72,24 @@ def test_a_calibration_of_another_age_is_refused_aloud() -> None:
         with_calibrations(MADE), (server("H100-SXM-80GB", version="0.7.0"),), TODAY
     )
     assert "measure again" in line
+
+
+def test_a_fleet_without_its_model() -> None:
+    """Of many workloads none is singled out."""
+    foreign = replace(MADE, model="Qwen/Qwen3-32B")
+    asked = (server("H100-SXM-80GB", "chat"), server("H200-SXM-141GB", "search"))
+    (line,) = calibration_lines(with_calibrations(foreign), asked, TODAY)
+    assert line.endswith("no workload serves Qwen/Qwen3-32B")
+
+
+def test_ages_that_are_odd() -> None:
+    """A date ahead of the clock is said, one that is no date is left out."""
+    for date, text in (("2026-11-23", "(in the future)"), ("2026-11-21", "(1 day old)")):
+        (line,) = calibration_lines(
+            with_calibrations(replace(MADE, date=date)), (server("H100-SXM-80GB"),), TODAY
+        )
+        assert text in line
+    (line,) = calibration_lines(
+        with_calibrations(replace(MADE, date="autumn")), (server("H100-SXM-80GB"),), TODAY
+    )
+    assert "autumn: same board" in line

@@ -30,3 +30,12 @@ def test_a_near_limit_is_in_the_picture() -> None:
 def test_a_bar_fills_its_share() -> None:
     """Bars end in eighths of a character."""
     assert [bar(share, 2) for share in (0.0, 0.25, 1.0, 1 / 16)] == ["", "▌", "██", "▏"]
+
+
+def test_a_band_is_shaded_around_its_line() -> None:
+    """Cells between the ends are filled, and the picture is as high as the band."""
+    plot = Plot(points=((0, 1), (10, 1)), band=((0, 0.5, 2), (10, 0.5, 2)), width=10, height=8)
+    lines = draw(plot)
+    assert top(plot) == 2
+    assert lines[0] == "░" * 10
+    assert "░" not in lines[7]

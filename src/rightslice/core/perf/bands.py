@@ -42,9 +42,10 @@ class Doubt(NamedTuple):
             spread = misfit.variance(running, slopes, step.arithmetic)
             further = hypot(further, step.arithmetic.sqrt(spread))
         served = running > 0
-        return self._replace(
-            tpot=where(served, hypot(self.tpot, further), self.tpot),
-            ttft=where(served, hypot(self.ttft, further), self.ttft),
+        return Doubt(
+            where(served, hypot(self.tpot, further), self.tpot),
+            where(served, hypot(self.ttft, further), self.ttft),
+            self.host,
         )
 
     def in_queue(
@@ -56,13 +57,12 @@ class Doubt(NamedTuple):
         latter may be infinite.
         """
         log, larger, smaller = arithmetic.log, arithmetic.larger, arithmetic.smaller
-        tpot, ttft = (
-            smaller(log(worse / usual), WIDEST) for usual, worse in zip(now, slow, strict=True)
-        )
-        further = larger(ttft - self.tpot, 0.0)
-        return self._replace(
-            tpot=larger(tpot, self.tpot),
-            ttft=smaller(arithmetic.hypot(self.ttft, further), WIDEST),
+        (tpot, ttft), (slow_tpot, slow_ttft) = now, slow
+        waiting = larger(smaller(log(slow_ttft / ttft), WIDEST) - self.tpot, 0.0)
+        return Doubt(
+            larger(smaller(log(slow_tpot / tpot), WIDEST), self.tpot),
+            smaller(arithmetic.hypot(self.ttft, waiting), WIDEST),
+            self.host,
         )
 
 

@@ -8,11 +8,14 @@ the prefix cache are counted once a sequence, which errs on the safe side.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Final
 
 from rightslice.core.catalog.estimate import normal_quantile
+from rightslice.core.catalog.lengths import Lengths
 from rightslice.core.catalog.traffic import Traffic
 from rightslice.core.perf.arithmetic import SCALAR, Arithmetic
+from rightslice.core.perf.identity import Same
 from rightslice.core.perf.result import Capacity
 from rightslice.core.sizing.kv_cache import sequences_that_fit
 from rightslice.core.sizing.result import Sizing, TooBig
@@ -23,12 +26,19 @@ _SURE: Final = 0.99
 
 def capacity_of(sizing: Sizing, traffic: Traffic) -> Capacity:
     """Return how many sequences of *traffic* run at once, and what limits them."""
+    return _capacity(Same(sizing), traffic.input, traffic.output)
+
+
+@lru_cache(maxsize=1024)
+def _capacity(server: Same[Sizing], inputs: Lengths, outputs: Lengths) -> Capacity:
+    sizing = server.value
     if isinstance(sizing.verdict, TooBig):
         return Capacity(sequences=0, sequences_low=0, limit="memory")
-    if _longest(traffic) > sizing.flags.max_model_len:
+    if _longest(inputs, outputs) > sizing.flags.max_model_len:
         return Capacity(sequences=0, sequences_low=0, limit="max-model-len")
-    fit = _fitting(sizing, traffic, 0.5)
-    low = _fitting(sizing, traffic, 0.95)
+    mean = inputs.mean + outputs.mean
+    spare = normal_quantile(_SURE) * math.sqrt(inputs.variance + outputs.variance)
+    fit, low = [_fitting(sizing, mean, spare, confidence) for confidence in (0.5, 0.95)]
     most = sizing.flags.max_num_seqs
     return Capacity(
         sequences=min(fit, most),
@@ -49,9 +59,8 @@ def surely(expected: float, low: float, confidence: float, arithmetic: Arithmeti
     return arithmetic.larger(expected - arithmetic.ceil((expected - low) * share), 0)
 
 
-def _longest(traffic: Traffic) -> float:
+def _longest(inputs: Lengths, outputs: Lengths) -> float:
     """Return the tokens of a request that one in a hundred exceeds; exact for fixed lengths."""
-    inputs, outputs = traffic.input, traffic.output
     above = math.hypot(
         max(inputs.percentile(_SURE) - inputs.mean, 0.0),
         max(outputs.percentile(_SURE) - outputs.mean, 0.0),
@@ -59,10 +68,8 @@ def _longest(traffic: Traffic) -> float:
     return inputs.mean + outputs.mean + above
 
 
-def _fitting(sizing: Sizing, traffic: Traffic, confidence: float) -> int:
+def _fitting(sizing: Sizing, mean: float, spare: float, confidence: float) -> int:
     """Return the largest C whose tokens fit the pool, from above: the condition is monotone."""
-    mean = traffic.input.mean + traffic.output.mean
-    spare = normal_quantile(_SURE) * math.sqrt(traffic.input.variance + traffic.output.variance)
     count = sequences_that_fit(sizing, math.ceil(mean), confidence=confidence)
     while spare and count > 0:
         each = math.ceil(mean + spare / math.sqrt(count))

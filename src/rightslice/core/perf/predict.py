@@ -268,6 +268,8 @@ def _doubt(step: Step, now: Operation, traffic: Traffic, places: int, doubt: Dou
         return doubt
     if not now.running:
         return doubt
-    slow = step.slowed(math.exp(doubt.tpot))
-    slowed = mean_latencies(slow, traffic, traffic.load.requests_per_second, places)
+    factor = math.exp(doubt.tpot)
+    rate = factor * traffic.load.requests_per_second
+    tpot, ttft = mean_latencies(step, traffic, rate, places)
+    slowed = factor * tpot, factor * ttft
     return doubt.in_queue((now.tpot.mean, now.ttft.mean), slowed, step.arithmetic)

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from operator import mul
 from typing import Final
 
@@ -26,6 +27,7 @@ from rightslice.core.catalog.device import Device
 from rightslice.core.catalog.traffic import Traffic
 from rightslice.core.perf.anchors import BATCHES, LARGER, Anchors, Misfit, Place
 from rightslice.core.perf.arithmetic import SCALAR, Arithmetic
+from rightslice.core.perf.identity import Same
 from rightslice.core.perf.rates import Rates, Schedule, rates_on
 from rightslice.core.perf.result import PerfConstants
 from rightslice.core.perf.shapes import context_tokens, prompt_pairs
@@ -153,8 +155,14 @@ def step_of(sizing: Sizing, traffic: Traffic, constants: PerfConstants) -> Step:
     Raises:
         InputError: when the device's bandwidth, FLOP/s or (for several GPUs) link is unknown.
     """
-    served, schedule = schedule_of(sizing)
-    return step_on(sizing.device, served, traffic, constants, schedule)
+    work, rates = _rates_of(Same(sizing), Same(constants))
+    return step_under(rates, prompts_of(work, traffic))
+
+
+@lru_cache(maxsize=1024)
+def _rates_of(sizing: Same[Sizing], constants: Same[PerfConstants]) -> tuple[Work, Rates]:
+    served, schedule = schedule_of(sizing.value)
+    return schedule.work, rates_on(sizing.value.device, served, constants.value, schedule)
 
 
 def schedule_of(sizing: Sizing) -> tuple[ServedAs, Schedule]:

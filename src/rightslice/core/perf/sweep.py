@@ -173,7 +173,9 @@ def _rates(rows: Points, rate: Array) -> Swept:
     utilization = np.where(rows.places >= 1, state.utilization, np.inf)
     state = _only(is_served, state, waiting=np.inf, utilization=utilization)
     doubt = rows.doubt.at(rows.step, state.running, state.prefill_per_token)
-    slowed = _means(chains.slowed(np.exp(doubt.tpot)), rate)
+    factor = np.exp(doubt.tpot)
+    tpot, ttft = _means(chains, rate * factor)
+    slowed = column(factor * tpot), column(factor * ttft)
     queued = doubt.in_queue((state.tpot.mean, state.ttft.mean), slowed, ARRAYS)
     doubt = doubt._replace(
         tpot=column(np.where(is_served, queued.tpot, doubt.tpot)),

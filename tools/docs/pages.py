@@ -15,10 +15,12 @@ from tools.docs.cli_reference import cli_help
 from tools.docs.evidence import accuracy
 from tools.docs.file_reference import fleet_fields, prices_fields
 from tools.docs.json_reference import answer_kinds, answer_roots
+from tools.docs.manifest_reference import annotations_read, manifest_columns
 from tools.docs.transcript import example, include, session, show
 
 __all__ = [
     "accuracy",
+    "annotations_read",
     "answer_kinds",
     "answer_roots",
     "backends",
@@ -28,6 +30,7 @@ __all__ = [
     "fleet_fields",
     "include",
     "instance_clouds",
+    "manifest_columns",
     "mig_evidence",
     "model_families",
     "price_dates",

@@ -96,12 +96,47 @@ class Parsed:
     """Field -> what the manifest says but nobody can read from it, and why."""
 
 
-COLUMNS: Final = (
-    "is_vllm_server", "container", "model", "model_how", "tensor_parallel", "pipeline_parallel",
-    "gpu_resource", "gpu_count", "gpu_in", "max_model_len", "max_num_seqs",
-    "max_num_batched_tokens", "gpu_memory_utilization", "dtype", "quantization", "kv_cache_dtype",
-    "enforce_eager", "enable_lora", "vllm_version",
-)  # fmt: skip
+COLUMNS: Final[Mapping[str, str]] = {
+    "is_vllm_server": "whether it runs a vLLM server",
+    "container": "the container that serves (of a group of pods the leader's); null where the"
+    " object names none. Of what is no server: its main container",
+    "model": "what identifies the model: a Hugging Face id, or the path or URI as the manifest has"
+    " it, variables resolved",
+    "model_how": "where the model was found",
+    "tensor_parallel": "`--tensor-parallel-size`",
+    "pipeline_parallel": "`--pipeline-parallel-size`",
+    "gpu_resource": "resource name of the accelerator, per pod; null for DRA claims and instance"
+    " types",
+    "gpu_count": "how many of it",
+    "gpu_in": "`limits`, `requests` or `both`",
+    "max_model_len": "`--max-model-len`",
+    "max_num_seqs": "`--max-num-seqs`",
+    "max_num_batched_tokens": "`--max-num-batched-tokens`",
+    "gpu_memory_utilization": "`--gpu-memory-utilization`",
+    "dtype": "`--dtype`",
+    "quantization": "`--quantization`, not what a model's name suggests",
+    "kv_cache_dtype": "`--kv-cache-dtype`",
+    "enforce_eager": "true where set",
+    "enable_lora": "true where set",
+    "vllm_version": "release that the image tag names; null for moving tags and for tags that"
+    " number a vendor's own product",
+}
+"""The columns that describe a server, with their meanings."""
+
+OTHER_COLUMNS: Final[Mapping[str, str]] = {
+    "object": "API version, kind, name and namespace of the object",
+    "load": "`input_len`, `output_len`, `concurrency`, `request_rate` (a second); a list is a"
+    " sweep",
+    "slo": "`tpot_ms` and `ttft_ms`",
+    "slo_percentile": "percentile of both targets, as a share of one",
+    "isolation": "`hardware` or `none`",
+    "mode": "`off`, `advise` or `enforce`",
+    "group_size": "pods that form one server (LeaderWorkerSet)",
+    "flags": "every flag as given, by its full name",
+    "assumed": "field -> what was taken to be so, and why",
+    "refused": "field -> what the manifest says but nobody can read from it, and why",
+}
+"""The columns beside them."""
 
 
 def columns(parsed: Parsed) -> dict[str, Json]:

@@ -23,7 +23,7 @@ from rightslice.core.perf.work import ServedAs
 from rightslice.core.sizing.kv_cache import kv_value_bytes
 from rightslice.core.sizing.result import Sizing
 from rightslice.edge.benchmark_formats import runs_in
-from rightslice.edge.benchmark_run import BenchmarkRun, optional, positive, whole, word
+from rightslice.edge.benchmark_run import BenchmarkRun, check_sizes, optional, positive, whole, word
 from rightslice.errors import InputError
 from rightslice.units import format_bytes
 
@@ -53,6 +53,8 @@ def read_runs(path: Path) -> tuple[BenchmarkRun, ...]:
     found = tuple(runs)
     if not found:
         raise InputError(f"{path}: holds no run")
+    for run in found:
+        check_sizes(run)
     return found
 
 

@@ -20,6 +20,10 @@ _MOST_IN_FLIGHT: Final = 1.5
 """More than this times the clients cannot have been in flight."""
 _LEAST_IN_FLIGHT: Final = 0.05
 """Closed-loop clients always have a request in flight; warm-up and tail take a part, not this."""
+_MOST_TOKENS: Final = 1e8
+_MOST_CLIENTS: Final = 1e6
+_LONGEST_SECONDS: Final = 3600.0
+"""Ten times and more beyond any published run; a figure above is another quantity."""
 _MOST_FAILED: Final = 0.25
 """With more failures than this the others were not measured under the load stated."""
 
@@ -81,6 +85,24 @@ def concurrency_of(flow: Flow, where: str) -> float:
             " unit, or the run is not closed loop",
         )
     return clients
+
+
+def check_sizes(run: BenchmarkRun) -> None:
+    """Refuse figures that no server has: a wrong unit or a wrong column.
+
+    Raises:
+        FieldError: which names the figure.
+    """
+    for name, tokens in (("input_len", run.input_tokens), ("output_len", run.output_tokens)):
+        if tokens > _MOST_TOKENS:
+            raise FieldError(run.where, name, f"{tokens:.4g} tokens are more than any request has")
+    if run.concurrency > _MOST_CLIENTS:
+        raise FieldError(
+            run.where, "concurrency", f"{run.concurrency:.4g} clients are more than any server has"
+        )
+    for name, seconds in (("tpot_ms", run.tpot_seconds), ("ttft_ms", run.ttft_seconds or 0.0)):
+        if seconds > _LONGEST_SECONDS:
+            raise FieldError(run.where, name, f"{seconds:.4g} s is more than any server takes")
 
 
 def check_failures(completed: float, failed: float, where: str) -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from rightslice.edge.benchmark_files import read_runs
+from rightslice.edge.benchmark_run import BenchmarkRun
 from rightslice.errors import InputError
 
 RUN = {
@@ -192,6 +196,9 @@ def test_runs_that_cannot_be(tmp_path: Path, text: str, complaint: str) -> None:
         (HEADER + "8,512,128,11,90,1,9,9\n", "more cells than"),
         (HEADER + "8,512,128,11,90,1.5\n", "tp: 1.5 must be a whole"),
         (HEADER + "8,512,128,-11,90,1\n", "tpot_ms: '-11' must be"),
+        (HEADER + "8,512,128,1e9,90,1\n", "tpot_ms: 1e\\+06 s is more than any server"),
+        (HEADER + "8,512,1e12,11,90,1\n", "output_len: 1e\\+12 tokens are more than"),
+        (HEADER + "1e9,512,128,11,90,1\n", "concurrency: 1e\\+09 clients are more than"),
         (HEADER + "0,512,128,11,90,1\n", "concurrency: '0' must be"),
         (HEADER + "8,512,128,nan,90,1\n", "tpot_ms: 'nan' must be"),
     ],
@@ -209,3 +216,48 @@ def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
     os.truncate(path, 10**12)
     with pytest.raises(InputError, match="leave out --save-detailed"):
         read_runs(path)
+
+
+WEIRD = st.sampled_from(
+    [None, 0, -1, 1e308, 10**400, float("nan"), float("inf"), True, "", "x", [], [1], {}, {"a": 1}]
+)
+
+
+def _paths(document: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:  # noqa: ANN401 - parsed JSON
+    """Return the path of every value in *document*."""
+    children: list[tuple[Any, Any]] = []
+    if isinstance(document, dict):
+        children = list(document.items())
+    if isinstance(document, list):
+        children = list(enumerate(document))
+    found = [at] if at else []
+    return found + [path for key, child in children for path in _paths(child, (*at, key))]
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), name=st.sampled_from(sorted(path.name for path in FILES.glob("*.json"))))
+def test_no_damage_goes_unnoticed_or_unnamed(
+    tmp_path: Path, data: st.DataObject, name: str
+) -> None:
+    """One value replaced or a tail cut off: a run of finite figures, or an error with the file."""
+    text = (FILES / name).read_text(encoding="utf-8")
+    if data.draw(st.booleans()):
+        text = text[: data.draw(st.integers(0, len(text) - 2))]
+    else:
+        document = json.loads(text)
+        *parents, last = data.draw(st.sampled_from(_paths(document)))
+        holder = document
+        for key in parents:
+            holder = holder[key]
+        holder[last] = data.draw(WEIRD)
+        text = json.dumps(document)
+    runs: tuple[BenchmarkRun, ...] = ()
+    said = "run.json"
+    try:
+        runs = read_runs(write(tmp_path, text))
+    except InputError as error:
+        said = str(error)
+    assert "run.json" in said
+    for run in runs:
+        figures = (run.concurrency, run.input_tokens, run.output_tokens, run.tpot_seconds)
+        assert all(0 < figure < 1e9 for figure in figures)

@@ -108,3 +108,27 @@ def test_labels_never_touch_a_node_in_use(
     if isinstance(found, Feasible):
         assert all(action in steps for action in found.actions if isinstance(action, Step))
         assert not [a for a in found.actions if isinstance(a, Relabel) and a.node == "n"]
+
+
+def test_profiles_that_a_back_end_cannot_hand_out_are_refused(a100: MigGrid) -> None:
+    """DAS would give pods of a +me slice another one."""
+    state = LiveState(grid=a100, cards=(LiveCard(name="g0"),))
+    media = Placement(profile=ProfileName("1g.5gb+me"), start=0)
+    idle = LiveSlice(placement=media)
+    state = replace(state, cards=(LiveCard(name="g0", slices=(idle,)),))
+    found = actions_on(
+        Backend.DAS, state, (Step(action=StepKind.DESTROY, card="g0", placement=media),)
+    )
+    assert isinstance(found, NotFeasible)
+    assert "another profile" in found.reason
+
+
+def test_a_node_is_not_cut_for_a_slice_that_goes_again(a100: MigGrid) -> None:
+    """A detour's slice is not in the end's layout, and the node is cut only once."""
+    state = two_nodes(a100)
+    state = replace(state, cards=(*state.cards, LiveCard(name="g2", node="n2")))
+    make = Step(action=StepKind.CREATE, card="g2", placement=SMALL)
+    gone = Step(action=StepKind.DESTROY, card="g2", placement=SMALL)
+    found = actions_on(Backend.DEVICE_PLUGIN, state, (make, gone))
+    assert isinstance(found, NotFeasible)
+    assert "needed for a while only" in found.reason

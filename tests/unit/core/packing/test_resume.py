@@ -19,7 +19,14 @@ from rightslice.core.packing.live import (
 )
 from rightslice.core.packing.repack import RepackPlan, repack
 from rightslice.core.packing.resume import remaining_steps, states_between
-from rightslice.core.packing.steps import StepKind, apply_steps, owner
+from rightslice.core.packing.steps import (
+    Move,
+    Ordered,
+    StepKind,
+    apply_steps,
+    order_moves,
+    owner,
+)
 
 few = settings(max_examples=60, deadline=None)
 
@@ -100,3 +107,41 @@ def test_a_move_cut_off_in_its_middle_goes_on_with_the_old_replica(a100: MigGrid
     end = apply_steps(table, half, rest)
     assert ends(end) == ends(apply_steps(table, state, plan.steps))
     assert running(end) == running(state)
+
+
+def test_a_circle_with_a_stop_is_resumed_after_every_step(a100: MigGrid) -> None:
+    """Also while a pod is stopped: its start is still to do."""
+    seven, four, three = (
+        Placement(profile=ProfileName(name), start=start)
+        for name, start in (("7g.40gb", 0), ("4g.20gb", 0), ("3g.20gb", 4))
+    )
+    pods = {name: LivePod(name=name, workload=f"of-{name}") for name in ("big", "x", "y")}
+    state = LiveState(
+        grid=a100,
+        cards=(
+            LiveCard(name="g0", slices=(LiveSlice(placement=seven, pod=pods["big"]),)),
+            LiveCard(
+                name="g1",
+                slices=(
+                    LiveSlice(placement=four, pod=pods["x"]),
+                    LiveSlice(placement=three, pod=pods["y"]),
+                ),
+            ),
+        ),
+    )
+    table = table_of(state)
+    moves = [
+        Move(pod=pods[name], from_card=old, from_placement=spot, to_card=new, to_placement=spot)
+        for name, old, new, spot in (
+            ("big", "g0", "g1", seven), ("x", "g1", "g0", four), ("y", "g1", "g0", three),
+        )
+    ]  # fmt: skip
+    keep = {"g0": table.content([four, three]), "g1": table.content([seven])}
+    order = order_moves(table, state, moves, keep)
+    assert isinstance(order, Ordered)
+    assert order.stops == 1
+    wanted = ends(apply_steps(table, state, order.steps))
+    for now in states_between(table, state, order.steps):
+        seen = renamed(now)
+        rest = remaining_steps(table, state, order.steps, seen)
+        assert ends(apply_steps(table, seen, rest)) == wanted

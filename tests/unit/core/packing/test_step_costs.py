@@ -66,3 +66,13 @@ def test_senseless_rates_are_refused(rates: dict[str, float]) -> None:
     """Times are 0 or more, prices more than 0."""
     with pytest.raises(InputError):
         StepRates(**rates)
+
+
+@pytest.mark.parametrize(
+    ("action", "seconds"),
+    [(StepKind.DESTROY, 10.0), (StepKind.STOP, 30.0), (StepKind.START, 455.0)],
+)
+def test_every_kind_of_step_has_its_time(action: StepKind, seconds: float, a100: MigGrid) -> None:
+    """Removing a slice, a pod's end, and a start of which nothing better is known."""
+    step = Step(action=action, card="g0", placement=SLICE, pod=LivePod(name="p"))
+    assert step_cost(a100, step, StepRates()).seconds == seconds

@@ -146,7 +146,7 @@ def short_run(folder: Path) -> Path:
     """Return the dump of a run of some seconds."""
     dump = folder / "dump.jsonl"
     script = Path(__file__).with_name("packing_churn.py")
-    words = ["--n", "50", "--mix", "uniform6", "--policies", "ours", "--dump", str(dump)]
+    words = ["--n", "50", "--mix", "uniform6", "--policy", "ours", "--dump", str(dump)]
     subprocess.run([sys.executable, str(script), *words], check=True)
     return dump
 

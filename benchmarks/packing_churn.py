@@ -2,7 +2,7 @@
 
 Usage: packing_churn.py [--n N] [--mix MIX|all] [--seed S] [--seeds COUNT]
            [--lives exponential|lognormal|bursts|both] [--moves-per-arrival X] [--trace CSV]
-           [--policies NAME,NAME,...] [--json OUT] [--dump FILE]
+           [--policy NAME ...] [--json OUT] [--dump FILE]
        packing_churn.py --fixed [--n N] [--load SHARE] ...
 
 N slices live on average (Poisson arrivals, mean life 1); counting starts after three mean lives
@@ -226,7 +226,7 @@ def main() -> int:
     parser.add_argument("--lives", choices=[*LIVES, "both"], default="exponential")
     parser.add_argument("--moves-per-arrival", type=float, default=0.25)
     parser.add_argument("--trace", type=Path)
-    parser.add_argument("--policies", default=",".join(POLICIES))
+    parser.add_argument("--policy", action="append", choices=list(POLICIES))
     parser.add_argument("--fixed", action="store_true")
     parser.add_argument("--load", type=float, default=0.8)
     parser.add_argument("--json", type=Path)
@@ -248,7 +248,7 @@ def print_ratios(
     options: argparse.Namespace, grid: MigGrid, counter: FewestCards
 ) -> dict[str, object]:
     """Print one line a run and policy, and return the means as one document."""
-    found: dict[str, list[Result]] = {policy: [] for policy in options.policies.split(",")}
+    found: dict[str, list[Result]] = {policy: [] for policy in options.policy or POLICIES}
     every = list(runs(options))
     for run in every:
         optimum = optima(run.traffic(), counter)

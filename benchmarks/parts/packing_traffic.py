@@ -88,14 +88,14 @@ def _swung(times: np.ndarray) -> np.ndarray:
 
 
 def read_trace(path: Path) -> Traffic:
-    """Return the traffic of a CSV file with the columns start, end and profile."""
+    """Return the traffic of a CSV file with the columns start, end and profile, to its last start."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = [
             (float(row["start"]), float(row["end"] or "inf"), ProfileName(row["profile"]))
             for row in csv.DictReader(file)
         ]
-    events = tuple(event for event in _in_order(rows) if math.isfinite(event.time))
-    begin, end = events[0].time, events[-1].time
+    begin, end = min(start for start, _, _ in rows), max(start for start, _, _ in rows)
+    events = tuple(event for event in _in_order(rows) if event.time < end or event.profile)
     warm_up = begin + (end - begin) / 3
     spans = (max(min(b, end) - max(a, warm_up), 0.0) for a, b, _ in rows)
     return Traffic(events, warm_up, sum(spans) / (end - warm_up))

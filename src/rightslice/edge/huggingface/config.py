@@ -131,6 +131,10 @@ class Fields:
         value = self.text_or_none(*keys)
         return default if value is None else value
 
+    def is_list(self, key: str) -> bool:
+        """Whether *key* holds a list."""
+        return isinstance(self._values.get(key), list)
+
     def items(self, key: str) -> tuple[object, ...]:
         """Return the list under *key*; absent is empty."""
         value = self._values.get(key)

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from rightslice.core.catalog.model import Part
-from rightslice.edge.huggingface.config import COUNT, LAYERS, Fields
+from rightslice.edge.huggingface.config import COUNT, LAYERS, SIZE, Fields
 from rightslice.edge.huggingface.tensors import Tensor
 
 Tower = tuple[int, int]
@@ -44,7 +44,8 @@ def qwen2_vl(vision: Fields, hidden: int) -> Tower:
     width = vision.integer("embed_dim", default=1280)
     inner = width * vision.integer("mlp_ratio", default=4)
     merged = width * vision.integer("spatial_merge_size", default=2) ** 2
-    merger = 2 * width + _linear(merged, merged) + _linear(merged, hidden)
+    out = vision.integer("hidden_size", default=hidden)
+    merger = 2 * width + _linear(merged, merged) + _linear(merged, out)
     depth = vision.integer("depth", limits=LAYERS, default=32)
     return _patches(vision) * width + depth * _block(width, inner) + merger, _QWEN_IMAGE_TOKENS
 
@@ -91,7 +92,9 @@ def siglip(vision: Fields, hidden: int) -> Tower:
     patches = _linear(_COLOURS * patch**2, width) + side**2 * width
     layers = vision.integer("num_hidden_layers", limits=LAYERS)
     blocks = layers * _block(width, vision.integer("intermediate_size"))
-    return patches + blocks + 2 * width + width * hidden + width, _GEMMA_IMAGE_TOKENS
+    pooling = width + _block(width, vision.integer("intermediate_size")) - 2 * width
+    head = pooling if vision.flag("vision_use_head", default=False) else 0
+    return patches + blocks + 2 * width + width * hidden + width + head, _GEMMA_IMAGE_TOKENS
 
 
 _GEMMA_IMAGE_TOKENS: Final = 256
@@ -142,25 +145,36 @@ def llama4_vision(vision: Fields, hidden: int) -> Tower:
 
 def moonvit(vision: Fields, hidden: int) -> Tower:
     """Kimi K2.5: MoonViT, learned positions, patches merged 2 x 2, a biased projector."""
-    width, inner = vision.integer("vt_hidden_size"), vision.integer("vt_intermediate_size")
+    width = vision.integer("vt_hidden_size", "hidden_size")
+    inner = vision.integer("vt_intermediate_size", "intermediate_size")
     patch = vision.integer("patch_size", default=14)
     height = vision.integer("init_pos_emb_height", default=64)
     across = vision.integer("init_pos_emb_width", default=64)
     merge = vision.integers("merge_kernel_size") or (2, 2)
     merged = width * merge[0] * merge[-1]
-    layers = vision.integer("vt_num_hidden_layers", limits=LAYERS)
+    layers = vision.integer("vt_num_hidden_layers", "num_hidden_layers", limits=LAYERS)
     patches = _linear(_COLOURS * patch**2, width) + height * across * width
     projector = 2 * width + _linear(merged, merged) + _linear(merged, hidden)
     tokens = height * across // (merge[0] * merge[-1] or 1)
     return patches + layers * _block(width, inner) + 2 * width + projector, tokens
 
 
+def _edge(vision: Fields, key: str, *, default: int) -> int:
+    """Return the edge of a square, written as one number or as two (InternVL)."""
+    if not vision.is_list(key):
+        return vision.integer(key, default=default)
+    edges = vision.integers(key, limits=SIZE)
+    if not edges:
+        raise vision.error(key, "is empty; write an edge, as in 14")
+    return edges[0]
+
+
 def usual_tower(vision: Fields, hidden: int) -> Tower:
     """A tower without a rule: CLIP or SigLIP blocks, positions, two biased projections (LLaVA)."""
     width = vision.integer("hidden_size", "embed_dim", default=1024)
     inner = vision.integer("intermediate_size", default=4 * width)
-    patch = vision.integer("patch_size", default=14)
-    side = vision.integer("image_size", default=336) // patch
+    patch = _edge(vision, "patch_size", default=14)
+    side = _edge(vision, "image_size", default=336) // patch
     layers = vision.integer("num_hidden_layers", "depth", limits=LAYERS, default=24)
     patches = _linear(_COLOURS * patch**2, width) + side**2 * width
     projector = _linear(width, hidden) + _linear(hidden, hidden)

@@ -64,7 +64,7 @@ def _hybrid(config: Config, sizes: Sizes, layers: tuple[LayerDraft, ...]) -> Mod
 
 
 def _nemotron_pattern(text: Fields) -> tuple[str, ...]:
-    key, listed = "layers_block_type", text.texts("layers_block_type")
+    key, listed = "layers_block_type", _old_words(text.texts("layers_block_type"))
     if not listed:
         key = "hybrid_override_pattern"
         pattern = text.text(key, default="")
@@ -81,6 +81,12 @@ def _nemotron_pattern(text: Fields) -> tuple[str, ...]:
     if len(listed) != layers:
         raise text.error(key, f"has {len(listed)} entries for {layers} layers")
     return listed
+
+
+def _old_words(kinds: tuple[str, ...]) -> tuple[str, ...]:
+    """Return *kinds* in the checkpoint's words; transformers 5 writes newer ones."""
+    words = {"linear_attention": "mamba", "full_attention": "attention"}
+    return tuple(words.get(kind, kind) for kind in kinds)
 
 
 def _nemotron_layer(text: Fields, sizes: Sizes, kind: str) -> tuple[MixerDraft, FeedDraft]:

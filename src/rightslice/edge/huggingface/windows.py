@@ -33,7 +33,7 @@ def read_windows(text: Fields, layers: int, pattern: Pattern, *, interval: int =
     Raises:
         FieldError: when ``layer_types`` does not fit the layers, or a window is missing.
     """
-    window = text.integer_or_none("sliding_window", limits=CONTEXT)
+    window = text.integer_or_none("sliding_window", limits=(0, CONTEXT[1])) or None
     if pattern is Pattern.NONE or (
         pattern is Pattern.UPPER and not text.flag("use_sliding_window", default=False)
     ):

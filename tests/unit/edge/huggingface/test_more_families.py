@@ -52,6 +52,14 @@ CONFIGS: dict[str, tuple[int, dict[str, Any]]] = {
         "num_experts_per_tok": 4, "max_position_embeddings": 202752,
         "mlp_layer_types": ["dense"] + ["sparse"] * 46,
     }),
+    "gemma4_text": (5_204_770_176, {
+        "vocab_size": 262144, "hidden_size": 2304, "intermediate_size": 9216,
+        "num_hidden_layers": 30, "num_attention_heads": 8, "num_key_value_heads": 4,
+        "head_dim": 256, "global_head_dim": 512, "max_position_embeddings": 131072,
+        "sliding_window": 512, "hidden_size_per_layer_input": 128,
+        "vocab_size_per_layer_input": 262144, "num_kv_shared_layers": 20,
+        "use_double_wide_mlp": True,
+    }),
     "deepseek_v4": (284_325_869_015, {
         "vocab_size": 129280, "hidden_size": 4096, "moe_intermediate_size": 2048,
         "num_hidden_layers": 43, "num_attention_heads": 64, "head_dim": 512, "q_lora_rank": 1024,
@@ -90,6 +98,14 @@ def test_granite_without_experts_has_the_shared_part_alone() -> None:
                                                            num_local_experts=0).layers)  # fmt: skip
 
 
+def test_gemma_4s_last_layers_have_no_cache_of_their_own() -> None:
+    """Layers that read another's keys and values have no page, and a wider feed-forward part."""
+    layers = model_of("gemma4_text").layers
+    shared = [isinstance(layer.mixer, Attention) and layer.mixer.shares_kv for layer in layers]
+    assert shared == [False] * 10 + [True] * 20
+    assert (layers[0].mlp_width, layers[-1].mlp_width) == (9216, 18432)
+
+
 def test_compressed_rows_are_said_to_be_estimated() -> None:
     """DeepSeek V4's parameters are counted; its cache is an estimate and says so."""
     assert "estimate" in model_of("deepseek_v4").assumptions[-1]
@@ -100,6 +116,7 @@ def test_compressed_rows_are_said_to_be_estimated() -> None:
     [
         ("granitemoehybrid", {"layer_types": ["mamba"]}, "layer_types"),
         ("granitemoehybrid", {"layer_types": ["x"] * 32}, "layer_types"),
+        ("gemma4_text", {"num_kv_shared_layers": 30}, "num_kv_shared_layers"),
         ("deepseek_v4", {"compress_ratios": [4]}, "compress_ratios"),
         ("deepseek_v4", {"layer_types": ["x"] * 43}, "layer_types"),
     ],

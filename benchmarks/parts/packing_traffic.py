@@ -88,7 +88,7 @@ def _swung(times: np.ndarray) -> np.ndarray:
 
 
 def read_trace(path: Path) -> Traffic:
-    """Return the traffic of a CSV file with the columns start, end and profile, to its last start."""
+    """Return the traffic of a CSV file (columns start, end, profile) up to its last start."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = [
             (float(row["start"]), float(row["end"] or "inf"), ProfileName(row["profile"]))

@@ -91,22 +91,24 @@ class Sizings:
         fits: NDArray[np.bool_] = self.phase == FITS
         return fits
 
-    def sequences_that_fit(self, tokens: int, *, confidence: float = 0.5) -> Wholes:
+    def sequences_that_fit(self, tokens: int | Wholes, *, confidence: float = 0.5) -> Wholes:
         """Return how many sequences of *tokens* each pool holds, as `kv_cache` does for one."""
         blocks = np.maximum(0, self.kv_blocks.at_least(confidence))
+        each = np.broadcast_to(np.asarray(tokens, np.int64), blocks.shape)
         found = self.columns.max_num_seqs.copy()
         for startup, members in self.columns.by_kind():
             first = stage_layouts(startup.model, startup.flags, startup.engine)[0]
             if first.groups:
                 layout = first.stepping(self.columns.max_num_batched_tokens[members])
-                found[members] = blocks[members] // layout.blocks_of(_full(members, tokens))
+                found[members] = blocks[members] // layout.blocks_of(each[members])
         return found
 
 
 def sweep(columns: Columns) -> Sizings:
     """Return the memory of every one of the configurations in *columns*, in their order."""
     ranks = [rank for kind in columns.by_kind() for rank in _ranks(columns, *kind)]
-    tables, requests = [], []
+    tables: list[Wholes] = [np.zeros((_ROWS, 0), np.int64)]
+    requests: list[Reals] = [np.zeros(0)]
     for given in (False, True):
         alike = [rank for rank in ranks if _pool_is_given(rank.startup) is given]
         if alike:
@@ -134,6 +136,9 @@ _TERMS: Final = {
     )
 }
 """First of three rows of a table: low, expected and high."""
+_POOL: Final = _TERMS["kv_bytes"]
+"""Behind the terms that are taken from it, before the blocks and the tokens that it makes."""
+_BLOCKS: Final = _TERMS["kv_blocks"] + 1
 _PHASE, _SHORT, _HEADROOM, _SCORE, _MEMBER = range(21, 26)
 _ROWS: Final = 26
 
@@ -167,16 +172,17 @@ def _answered(columns: Columns, ranks: list[_Rank]) -> tuple[Wholes, Reals]:
     members = table[_MEMBER]
     pool_is_given = _pool_is_given(ranks[0].startup)
     requested = raised(columns.memory_bytes[members] * columns.gpu_memory_utilization[members])
-    terms = tuple(_bands(table, first) for first in range(0, 12, 3))
+    terms = tuple(_bands(table, first) for first in range(0, _POOL, 3))
     if pool_is_given:
-        table[12:15] = columns.kv_cache_memory_bytes[members]
+        table[_POOL : _POOL + 3] = columns.kv_cache_memory_bytes[members]
     else:
-        table[12:15] = pool_left(requested, terms, graphs_in_budget=engine.graphs_in_budget)
+        left = pool_left(requested, terms, graphs_in_budget=engine.graphs_in_budget)
+        table[_POOL : _POOL + 3] = left
     fitting = _count(ranks, table)
-    binding = _binding(members, table[_TERMS["kv_blocks"] + 1])
+    binding = _binding(members, table[_BLOCKS])
     table, more = table[:, binding], more[:, binding]
     weights, activation, non_torch, graphs, pool = (
-        _bands(table, first) for first in range(0, 15, 3)
+        _bands(table, first) for first in range(0, _POOL + 3, 3)
     )
     members = table[_MEMBER]
     budget: Budget[Wholes, Spread[Wholes]] = Budget(
@@ -239,12 +245,11 @@ def _count(ranks: list[_Rank], table: Wholes) -> Reals:
     for rank in ranks:
         place = slice(start, start := start + len(rank.members))
         lengths, engine = rank.step.length, rank.startup.engine
-        for pool in range(12, 15):
+        for pool in range(_POOL, _POOL + 3):
             blocks = rank.layout.blocks(table[pool, place])
             table[pool + 3, place] = blocks
             table[pool + 6, place] = tokens_logged(rank.layout, blocks, lengths, engine)
-        expected = table[_TERMS["kv_blocks"] + 1, place]
-        fitting[place] = max_concurrency(rank.layout, expected, lengths, engine)
+        fitting[place] = max_concurrency(rank.layout, table[_BLOCKS, place], lengths, engine)
     return fitting
 
 
@@ -300,7 +305,3 @@ def _three(band: Spread[int]) -> tuple[int, int, int]:
 
 def _column(band: Spread[int]) -> Wholes:
     return np.array(_three(band), np.int64)[:, None]
-
-
-def _full(members: Wholes, value: int) -> Wholes:
-    return np.full(len(members), value, np.int64)

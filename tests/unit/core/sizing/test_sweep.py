@@ -173,6 +173,12 @@ def test_sequences_agree(model: str, confidence: float) -> None:
     found, single = both(model, "0.33.0", 7, 40)
     several = found.sequences_that_fit(3000, confidence=confidence).tolist()
     assert several == [sequences_that_fit(one, 3000, confidence=confidence) for one in single]
+    lengths = np.arange(1, 41) * 100
+    several = found.sequences_that_fit(lengths, confidence=confidence).tolist()
+    assert several == [
+        sequences_that_fit(one, length, confidence=confidence)
+        for one, length in zip(single, lengths.tolist(), strict=True)
+    ]
 
 
 def started(server: ServerConfig) -> Startup:
@@ -226,6 +232,12 @@ def test_a_given_pool_is_a_column_too() -> None:
     """With kv-cache-memory-bytes the pool is that number."""
     found = sweep(varied(started(ServerConfig()), {"kv_cache_memory_bytes": [2**30, 2**33]}))
     assert found.kv_bytes.expected.tolist() == [2**30, 2**33]
+
+
+def test_nothing_in_nothing_out() -> None:
+    """No configuration gives empty arrays."""
+    found = sweep(gathered([]))
+    assert (len(found.columns), found.fits.tolist()) == (0, [])
 
 
 def test_wrong_columns_are_named() -> None:

@@ -149,6 +149,8 @@ def ask(
                 answers[answer["row"]] = answer
                 if sys.stderr.isatty():
                     print(f"\r{len(answers)} of {len(questions)} rows", end="", file=sys.stderr)
+    if process.returncode:
+        print(f"the peer stopped after {len(answers)} of {len(questions)} rows", file=sys.stderr)
     return about, answers
 
 

@@ -19,6 +19,13 @@ _MOST_LINES: Final = 60
 def print_sweep(answer: Sweep, plant: Plant, *, plot: bool) -> None:
     """Print the points, the first ones of many, and the curve of a sweep over numbers."""
     out = console()
+    first = plant.sized(plant.device, plant.tensor_parallel)
+    lengths = f"input {plant.input.text}, output {plant.output.text}"
+    out.print(
+        f"[bold]{first.model.name}[/] on [bold]{first.device.label}[/], vLLM"
+        f" {first.engine.version}; {lengths}; swept: {', '.join(answer.axes)}\n",
+        highlight=False,
+    )
     out.print(_table(answer))
     if len(answer.rows) > _MOST_LINES:
         out.print(f"... {len(answer.rows) - _MOST_LINES:,} more; --export csv has all")
@@ -27,30 +34,43 @@ def print_sweep(answer: Sweep, plant: Plant, *, plot: bool) -> None:
         _print_curve(answer.rows, axis, plant)
 
 
+_HEADED: Final = (
+    ("server", (Axis.GPU, Axis.RANKS)),
+    ("input", (Axis.INPUT,)),
+    ("output", (Axis.OUTPUT,)),
+    ("load", tuple(Axis)),
+)
+"""Columns that name the point, and the sweeps that need them."""
+
+
 def _table(answer: Sweep) -> Table:
+    axes = {Axis(name) for name in answer.axes}
+    needed = [heading for heading, own in _HEADED if axes & set(own)]
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("server", "input", "output", "load", "TPOT", "90 % band", "p95 TTFT"):
+    for heading in (*needed, "TPOT", "90 % band", "p95 TTFT", "tokens/s", "fits", "held"):
         table.add_column(heading, justify="left" if heading == "server" else "right", no_wrap=True)
-    for heading in ("tokens/s", "fits", "held"):
-        table.add_column(heading, justify="right", no_wrap=True)
     for row in answer.rows[:_MOST_LINES]:
-        load = (
-            format_rate(row.requests_per_second)
-            if row.concurrency is None
-            else f"{row.concurrency:,}"
-        )
-        ranks = f" x{row.tensor_parallel}" if row.tensor_parallel > 1 else ""
+        names = _names(row)
         table.add_row(
-            f"{row.gpu}{ranks}",
-            f"{row.input_tokens:,.0f}",
-            f"{row.output_tokens:,.0f}",
-            load,
+            *(names[heading] for heading in needed),
             *_latencies(row),
             f"{row.output_tokens_per_second.expected:,.0f}",
             f"{row.capacity_sequences:,}",
             "[green]yes[/]" if row.held else "[red]no[/]",
         )
     return table
+
+
+def _names(row: SweepRow) -> dict[str, str]:
+    """Return what the point is, column by column."""
+    ranks = f" x{row.tensor_parallel}" if row.tensor_parallel > 1 else ""
+    rate = format_rate(row.requests_per_second)
+    return {
+        "server": f"{row.gpu}{ranks}",
+        "input": f"{row.input_tokens:,.0f}",
+        "output": f"{row.output_tokens:,.0f}",
+        "load": rate if row.concurrency is None else f"{row.concurrency:,}",
+    }
 
 
 def _latencies(row: SweepRow) -> tuple[str, str, str]:

@@ -15,7 +15,14 @@ from rightslice.entry.cli.schema import Subject, schema_of
 
 Schema = Mapping[str, Any]
 
-ANSWERS = (Subject.SIZE, Subject.PREDICT, Subject.FIT, Subject.PACK, Subject.PLAN)
+ANSWERS = (
+    Subject.SIZE,
+    Subject.PREDICT,
+    Subject.FIT,
+    Subject.PACK,
+    Subject.REPACK,
+    Subject.PLAN,
+)
 
 
 def answer_roots() -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 import yaml
 
 from tools.testbed import assets
-from tools.testbed.pki import Authority, Pair
+from tools.testbed.pki import Pair, Pki
 
 START_SECONDS = 90.0
 STOP_SECONDS = 15.0
@@ -197,14 +197,14 @@ class ControlPlane:
         self._api_server()
 
     def _start(self) -> None:
-        authority = Authority(self.folder / "pki")
-        authority.token_keys()
-        authority.sign("apiserver", "kube-apiserver")
-        self.kubeconfig("admin", pair=authority.sign("admin", "admin", "system:masters"))
+        pki = Pki(self.folder / "pki")
+        pki.token_keys()
+        pki.sign("apiserver", "kube-apiserver")
+        self.kubeconfig("admin", pair=pki.sign("admin", "admin", "system:masters"))
         self._etcd()
         self._api_server()
         for name in ("kube-controller-manager", "kube-scheduler"):
-            config = self.kubeconfig(name, pair=authority.sign(name, f"system:{name}"))
+            config = self.kubeconfig(name, pair=pki.sign(name, f"system:{name}"))
             common = (
                 f"--kubeconfig={config}", "--bind-address=127.0.0.1", "--leader-elect=false",
                 f"--secure-port={free_port()}", f"--cert-dir={self.folder / name}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,10 +14,34 @@ from rightslice.kube.admission.settings import Mode, Settings
 from rightslice.kube.parse.question import Defaults
 from rightslice.units import parse_ratio
 
+if TYPE_CHECKING:
+    from rightslice.edge.cluster.self_managed import SelfManaged
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb to *app*."""
     app.command()(webhook)
+
+
+def _self_managed(
+    secret: str | None, folder: Path, service: str, configuration: str
+) -> SelfManaged | None:
+    if secret is None:
+        return None
+    namespace, _, name = secret.partition("/")
+    if not namespace or not name:
+        raise InputError(f"--self-managed {secret} must be NAMESPACE/SECRET")
+    from rightslice.edge.cluster.self_managed import (  # noqa: PLC0415 - the cluster's packages load where they are used
+        SelfManaged,
+    )
+
+    return SelfManaged(
+        namespace=namespace,
+        secret=name,
+        service=service,
+        configuration=configuration,
+        folder=folder,
+    )
 
 
 def webhook(  # noqa: PLR0913 - one parameter an option
@@ -25,6 +49,21 @@ def webhook(  # noqa: PLR0913 - one parameter an option
     certificates: Annotated[
         Path, typer.Option("--certificates", help="Folder with tls.crt and tls.key.")
     ] = Path("/tls"),
+    self_managed: Annotated[
+        str | None,
+        typer.Option(
+            "--self-managed",
+            metavar="NAMESPACE/SECRET",
+            help="Make the certificate, keep it in this Secret, and renew it.",
+        ),
+    ] = None,
+    service: Annotated[
+        str, typer.Option("--service", help="Service that the certificate names.")
+    ] = "rightslice-webhook",
+    configuration: Annotated[
+        str,
+        typer.Option("--configuration", help="MutatingWebhookConfiguration that has to trust it."),
+    ] = "rightslice",
     mode: Annotated[
         Mode, typer.Option("--mode", help="Of namespaces without the label rightslice.dev/mode.")
     ] = Mode.ADVISE,
@@ -78,6 +117,7 @@ def webhook(  # noqa: PLR0913 - one parameter an option
     )
     options = WebhookOptions(
         certificates=certificates,
+        self_managed=_self_managed(self_managed, certificates, service, configuration),
         settings=settings,
         kubeconfig=kubeconfig,
         calibrations=calibrations,

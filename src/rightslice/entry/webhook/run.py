@@ -17,14 +17,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import httpx2
 from aiohttp import web
-from lightkube import AsyncClient
+from lightkube import ApiError, AsyncClient
 from lightkube.config.kubeconfig import KubeConfig
 from lightkube.core.exceptions import ConfigError
 
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.cluster.certificate import ServingCertificate
 from rightslice.edge.cluster.mirror import Mirror
+from rightslice.edge.cluster.self_managed import SelfManaged
 from rightslice.edge.cluster.state import ClusterState
 from rightslice.edge.constants import constants_with
 from rightslice.entry.webhook.answers import Answers, Reviewer
@@ -37,6 +39,7 @@ from rightslice.kube.parse.question import Lookups
 
 logger = logging.getLogger(__name__)
 CERTIFICATE_CHECK_SECONDS: Final = 5.0
+RENEWAL_CHECK_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +49,8 @@ class WebhookOptions:
     certificates: Path
     """Folder with tls.crt and tls.key."""
     settings: Settings = field(default_factory=Settings)
+    self_managed: SelfManaged | None = None
+    """The certificate is made here, not mounted; its folder is `certificates`."""
     kubeconfig: Path | None = None
     """None: the pod's own ServiceAccount, or the user's kubeconfig."""
     calibrations: Path | None = None
@@ -80,13 +85,14 @@ async def serve(options: WebhookOptions) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    certificate = ServingCertificate(options.certificates)
     client = cluster_client(options.kubeconfig)
+    certificate = await _certificate(options, client)
     served, mirror = assemble(options, client, stop)
     tasks = [
         asyncio.create_task(mirror.run()),
         asyncio.create_task(served.events.run()),
-        asyncio.create_task(_renew(certificate, served.metrics, mirror)),
+        asyncio.create_task(_watch_certificate(certificate, served.metrics, mirror)),
+        asyncio.create_task(_renew(options.self_managed, client)),
     ]
     try:
         async with (
@@ -146,7 +152,27 @@ async def _listening(
         await runner.cleanup()
 
 
-async def _renew(certificate: ServingCertificate, metrics: Metrics, mirror: Mirror) -> None:
+async def _certificate(options: WebhookOptions, client: AsyncClient) -> ServingCertificate:
+    if options.self_managed is not None:
+        try:
+            await options.self_managed.refresh(client)
+        except (ApiError, httpx2.HTTPError) as error:
+            raise UnavailableError(f"no certificate could be made: {error}") from None
+    return ServingCertificate(options.certificates)
+
+
+async def _renew(managed: SelfManaged | None, client: AsyncClient) -> None:
+    while managed is not None:
+        await asyncio.sleep(RENEWAL_CHECK_SECONDS)
+        try:
+            await managed.refresh(client)
+        except (ApiError, httpx2.HTTPError) as error:
+            logger.warning("the certificate could not be checked: %s", error)
+
+
+async def _watch_certificate(
+    certificate: ServingCertificate, metrics: Metrics, mirror: Mirror
+) -> None:
     while True:
         certificate.reload_if_changed()
         metrics.certificate_expiry.set(certificate.expires.timestamp())

@@ -88,7 +88,7 @@ def doubt_on(device: Device, constants: PerfConstants) -> Doubt:
     """Return how far predictions on *device* are likely to be off."""
     further = 0.0
     match device.share:
-        case MigSlice():
+        case MigSlice() if not _is_whole(device):
             further = constants.log_sd_slice
         case MpsShare() | TimeSlice():
             further = constants.log_sd_shared
@@ -100,6 +100,15 @@ def doubt_on(device: Device, constants: PerfConstants) -> Doubt:
         math.hypot(constants.log_sd_tpot, further),
         math.hypot(constants.log_sd_ttft, further),
         constants.log_sd_host,
+    )
+
+
+def _is_whole(device: Device) -> bool:
+    """Whether a slice has all that its card has: no less sure than the card, which it equals."""
+    card = device.gpu
+    return (
+        device.bandwidth_bytes_per_second == card.bandwidth_bytes_per_second
+        and device.sms == card.sms
     )
 
 

@@ -35,7 +35,7 @@ class Document:
         return FieldError(where, path.removeprefix("$").removeprefix("."), problem)
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, *, largest_bytes: int = _LARGEST_BYTES) -> str:
     """Return the text of *path*.
 
     Raises:
@@ -43,8 +43,8 @@ def read_text(path: Path) -> str:
         UnavailableError: when the operating system will not read it.
     """
     try:
-        if path.stat().st_size > _LARGEST_BYTES:
-            raise InputError(f"{path}: larger than {_LARGEST_BYTES >> 20} MiB; is this the file?")
+        if path.stat().st_size > largest_bytes:
+            raise InputError(f"{path}: larger than {largest_bytes >> 20} MiB; is this the file?")
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None

@@ -24,6 +24,8 @@ from rightslice.edge.yaml_files import read_text
 from rightslice.errors import InputError, UnavailableError
 
 _TEXT = ".txt"
+_LARGEST_BYTES = 1024**3
+"""A cluster of ten thousand pods prints about 100 MiB; YAML stays within the usual limit."""
 
 
 def read_live(path: Path, catalog: Catalog, *, gpu: str | None = None) -> LiveState:
@@ -42,13 +44,19 @@ def read_live(path: Path, catalog: Catalog, *, gpu: str | None = None) -> LiveSt
     if path.is_dir():
         found = _folder(path)
     elif path.suffix == _TEXT:
-        cards = read_smi(read_text(path), node=path.stem, tenants=read_tenants({}, where=str(path)))
+        cards = read_smi(_text(path), node=path.stem, tenants=read_tenants({}, where=str(path)))
         found = Found(cards=cards)
-    elif _is_objects(text := read_text(path)):
+    elif _is_objects(text := _text(path)):
         found = _objects(read_objects(text, where=str(path)), catalog, str(path))
     else:
         return read_state(path, catalog)
     return live_state(found, catalog=catalog, gpu=gpu, where=str(path))
+
+
+def _text(path: Path) -> str:
+    if path.suffix in (_TEXT, ".json"):
+        return read_text(path, largest_bytes=_LARGEST_BYTES)
+    return read_text(path)
 
 
 def _is_objects(text: str) -> bool:
@@ -78,13 +86,13 @@ def _folder(path: Path) -> Found:
     merged: dict[str, list[dict[str, object]]] = {}
     for file in files:
         if file.suffix in (".json", ".yaml"):
-            for name, every in read_objects(read_text(file), where=str(file)).items():
+            for name, every in read_objects(_text(file), where=str(file)).items():
                 merged.setdefault(name, []).extend(every)
     tenants = read_tenants(merged, where=str(path))
     cards: list[FoundCard] = []
     for file in files:
         if file.suffix == _TEXT:
-            cards += read_smi(read_text(file), node=file.stem, tenants=tenants)
+            cards += read_smi(_text(file), node=file.stem, tenants=tenants)
     if not cards:
         raise InputError(f"{path}: holds no NODE{_TEXT} with the text of nvidia-smi mig -lgi")
     return Found(cards=tuple(cards), floors=tenants.floors)

@@ -95,14 +95,19 @@ def standing_of(
 def serving(
     calibrations: Sequence[Calibration], model: Model, engine: EngineRelease, gpu: str
 ) -> Calibration | None:
-    """Return the calibration used: this board before others, this release, then the latest."""
+    """Return the calibration used: of this board, of this release, the latest, of most points."""
     wanted = (architecture_of(model), engine.era)
     found = [item for item in calibrations if (item.model, item.era) == wanted]
     if not found:
         return None
     return max(
         found,
-        key=lambda item: (item.gpu == gpu, item.engine_version == engine.version, item.date),
+        key=lambda item: (
+            item.gpu == gpu,
+            item.engine_version == engine.version,
+            item.date,
+            len(item.points),
+        ),
     )
 
 

@@ -209,6 +209,13 @@ def _target(slo: Slo | None) -> Slo:
     return slo
 
 
+def _identity(point: Observation) -> tuple[float | None, ...]:
+    """Return what tells one measured point from another: a file given twice counts once."""
+    lengths = point.traffic.input.mean, point.traffic.output.mean
+    ranks = point.served.tensor_parallel
+    return (point.sequences, *lengths, ranks, point.tpot_seconds, point.ttft_seconds)
+
+
 def _bench(
     model: Model,
     device: Device,
@@ -245,7 +252,8 @@ def _measured(
         warn(f"{item.source} is not used: {item.reason}")
     if not new:
         raise InputError("none of the points can be used, so nothing is calibrated")
-    every = (*known, *new)
+    given = {_identity(point) for point in new}
+    every = (*(point for point in known if _identity(point) not in given), *new)
     return Measured(points=every, not_used=refused, made=fitted(every, bench, prior))
 
 

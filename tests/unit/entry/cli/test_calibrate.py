@@ -151,6 +151,18 @@ def test_one_new_point_one_update(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert stored == given
 
 
+def test_new_points_join_those_stored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Points stored for the board are fitted with the new ones; a file given twice counts once."""
+    first, out = write(tmp_path, SLOW), str(tmp_path / "own" / "a.json")
+    run([*MODEL, "--points", first, "--out", out])
+    more = write(tmp_path, HEADER + "8,4096,256,30,900\n", "more.csv")
+    capsys.readouterr()
+    ask = [*MODEL, "--calibrations", str(tmp_path / "own"), "--output", "json"]
+    run([*ask, "--points", first, "--points", more])
+    found = json.loads(capsys.readouterr().out)["calibration"]["points"]
+    assert [point["concurrency"] for point in found] == [1, 32, 64, 8]
+
+
 @pytest.mark.parametrize(
     ("more", "complaint"),
     [

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from rightslice.kube.parse.decoded import text, word, words
@@ -11,7 +12,12 @@ from rightslice.kube.parse.environment import ConfigMaps, Environment, read_envi
 from rightslice.kube.parse.flags import Flags, looks_like_vllm, read_flags
 from rightslice.kube.parse.images import Image, read_image
 from rightslice.kube.parse.places import Place
-from rightslice.kube.parse.programs import ServerCommand, is_client, load_command, server_command
+from rightslice.kube.parse.programs import (
+    ServerCommand,
+    is_client,
+    load_command,
+    server_command,
+)
 from rightslice.kube.parse.shell import commands
 from rightslice.kube.parse.shell_words import SHELLS, basename, script_of
 
@@ -19,6 +25,9 @@ COMMAND, IMAGE, OPAQUE = 3, 2, 1
 """How sure it is that a container serves: its command says so; its image does; its image does,
 and what it runs cannot be read."""
 _PROBES: Final = ("ports", "livenessProbe", "readinessProbe", "startupProbe")
+_STARTS: Final = re.compile(r"\.sh$|serv|start|entry|launch")
+_WORKS_OFF: Final = re.compile(r"bench|batch|eval|test|offline|throughput|latency|download")
+_MENDED: Final = "a line that begins with -- is read as part of the command above it"
 _IDLES: Final = frozenset({"sleep", "tail", "true", "cat"})
 
 
@@ -61,7 +70,10 @@ def read_running(
     image = None if reference is None else read_image(environment.expand(reference))
     command = _expanded(place.container.get("command"), environment)
     arguments = _expanded(place.container.get("args"), environment)
-    lines = _commands([*command, *arguments], environment, scripts)
+    if script_of([*command, *arguments]) is None:
+        command = _taken_apart(command, place.container.get("command"))
+        arguments = _taken_apart(arguments, place.container.get("args"))
+    lines, broken = _mended(_commands([*command, *arguments], environment, scripts))
     servers = [one for one in map(server_command, lines) if one is not None]
     running = Running(
         place=place, image=image, environment=environment, commands=tuple(map(tuple, lines))
@@ -70,6 +82,8 @@ def read_running(
         flags = read_flags(servers[0].arguments)
         if "help" in flags.values or "-h" in servers[0].arguments:
             return running
+        if broken:
+            flags = replace(flags, notes=(*flags.notes, ("flags", _MENDED)))
         return _serving(running, servers[0], COMMAND, flags, len(servers) - 1)
     return _by_image(running, command, arguments)
 
@@ -103,11 +117,23 @@ def _by_image(running: Running, command: Sequence[str], arguments: Sequence[str]
         if is_program or not (own or looks_like_vllm(flags)):
             return running
         return _serving(running, _from_image(plain), IMAGE, flags)
+    for line in running.commands:
+        flags = read_flags(line[1:])
+        if _is_start_script(line, own=own) and looks_like_vllm(flags):
+            return _serving(running, _from_image([]), IMAGE, flags)
     idle = all(basename(line[0]) in _IDLES for line in running.commands if line)
     faces_clients = any(probe in running.place.container for probe in _PROBES)
     if own and faces_clients and not idle and _runs_a_file(running.commands):
         return _serving(running, None, OPAQUE, Flags())
     return running
+
+
+def _is_start_script(line: Sequence[str], *, own: bool) -> bool:
+    """Whether *line* starts a script that may well start vLLM, and no benchmark or batch."""
+    program = next((one for one in line if not basename(one).startswith(("python", "-"))), "")
+    name = basename(program)
+    told = own or "vllm" in program
+    return told and _STARTS.search(name) is not None and _WORKS_OFF.search(name) is None
 
 
 def runs_another_program(running: Running) -> bool:
@@ -147,6 +173,26 @@ def _image(container: Mapping[str, object]) -> str | None:
 
 def _expanded(value: object, environment: Environment) -> list[str]:
     return [environment.expand(one) for one in words(value)]
+
+
+def _taken_apart(given: list[str], written: object) -> list[str]:
+    """Return the words of a command that stands as one text where a list belongs."""
+    if not isinstance(written, str) or len(given) != 1 or " " not in given[0]:
+        return given
+    return [one for line in commands(given[0], {})[:1] for one in line]
+
+
+def _mended(lines: list[list[str]]) -> tuple[list[list[str]], bool]:
+    """Join lines that begin with a flag to the server before them."""
+    mended: list[list[str]] = []
+    broken = False
+    for line in lines:
+        if line[0].startswith("--") and mended and server_command(mended[-1]) is not None:
+            mended[-1] = [*mended[-1], *line]
+            broken = True
+        else:
+            mended.append(line)
+    return mended, broken
 
 
 def _commands(

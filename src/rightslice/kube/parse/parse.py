@@ -176,8 +176,9 @@ def _server(running: Sequence[Running], hints: Hints, notes: Notes) -> Running |
         notes.assume("is_vllm_server", hints.why)
         return assumed_serving(first)
     chosen = next(one for one in running if one.sure == surest)
-    if surest == IMAGE:
-        notes.assume("is_vllm_server", "no command is given; the image or the flags are vLLM's")
+    plain = chosen.image is not None and chosen.image.serves_vllm
+    if surest == IMAGE and (not plain or chosen.place.container.get("command")):
+        notes.assume("is_vllm_server", "no command says so; the flags are vLLM's")
     if surest == OPAQUE:
         notes.assume("is_vllm_server", "the image is vLLM's; what its command runs is not seen")
         notes.refuse("flags", "its command runs a file that is not in the manifest")

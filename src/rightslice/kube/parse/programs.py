@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from rightslice.kube.parse.shell_words import basename
+from rightslice.kube.parse.shell_words import basename, is_unknown
 
 _MODULE: Final = re.compile(
     r"vllm(\.[\w]+)*\.(api_server|grpc_server|launcher)|dynamo\.vllm(\.\w+)*|vllm_omni\.\S*api_server"
@@ -19,7 +19,7 @@ _MODULE: Final = re.compile(
 _SCRIPT: Final = re.compile(r".*vllm.*/(api_server|inference_api)\.py")
 _COMMAND: Final = frozenset({"vllm", "lmcache_vllm", "vllm-omni"})
 _HUGGINGFACE: Final = "huggingfaceserver"
-_ONLY_SAYS: Final = frozenset(
+ONLY_SAYS: Final = frozenset(
     {"echo", "printf", "pip", "pip3", "apt", "apt-get", "grep", "pgrep", "pkill", "which", "curl",
      "wget", "git", "[", "[[", "test", "trap", "ps", "cp", "mv", "rm", "mkdir", "alias", "kill",
      "helm", "kubectl", "docker", "type", "command", "case"}
@@ -53,12 +53,12 @@ def server_command(words: Sequence[str]) -> ServerCommand | None:
     >>> server_command(["exec", "vllm", "serve", "m", "--port", "80"]).arguments
     ('m', '--port', '80')
     """
-    if not words or basename(words[0]) in _ONLY_SAYS:
+    if not words or basename(words[0]) in ONLY_SAYS:
         return None
     for index, one in enumerate(words):
         after = words[index + 1] if index + 1 < len(words) else ""
-        if after == "serve" and basename(one) in _COMMAND:
-            return _server(words[index + 2 :], takes_model=True, said=f"{basename(one)} serve")
+        if after == "serve" and (basename(one) in _COMMAND or (is_unknown(one) and "vllm" in one)):
+            return _server(words[index + 2 :], takes_model=True, said="vllm serve")
         if one == "-m" and after == "vllm.entrypoints.cli.main" and "serve" in words[index + 2 :]:
             start = words.index("serve", index + 2)
             return _server(words[start + 1 :], takes_model=True, said="vllm serve")
@@ -80,7 +80,7 @@ def load_command(words: Sequence[str]) -> tuple[str, list[str]] | None:
     >>> load_command(["python3", "benchmark_serving.py", "--max-concurrency=64"])
     ('benchmark_serving', ['--max-concurrency=64'])
     """
-    if not words or basename(words[0]) in _ONLY_SAYS:
+    if not words or basename(words[0]) in ONLY_SAYS:
         return None
     for index, one in enumerate(words[:12]):
         if basename(one) == "vllm" and list(words[index + 1 : index + 3]) == ["bench", "serve"]:

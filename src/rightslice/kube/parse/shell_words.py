@@ -16,7 +16,7 @@ SHELLS: Final = frozenset({"sh", "bash", "ash", "dash", "zsh", "ksh"})
 
 def unknown(what: str) -> str:
     """Return the mark of something that only a running shell knows."""
-    return f"{UNKNOWN}{what}{_CLOSE}"
+    return f"{UNKNOWN}{'_'.join(what.split())}{_CLOSE}"  # one word, however it is expanded
 
 
 def is_unknown(value: str) -> bool:

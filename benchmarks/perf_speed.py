@@ -22,7 +22,7 @@ from rightslice.core.catalog.share import Exclusive, MigSlice, Share
 from rightslice.core.catalog.traffic import ClosedLoop, Load, OpenLoop, Slo, Traffic
 from rightslice.core.perf import sweep, tables
 from rightslice.core.perf.arrays import array_of, column
-from rightslice.core.perf.predict import largest_load, predict
+from rightslice.core.perf.predict import curve, largest_load, predict
 from rightslice.core.perf.queueing import stable_rate
 from rightslice.core.perf.rates import Schedule
 from rightslice.core.perf.result import PerfConstants
@@ -111,8 +111,12 @@ def singles(sizing: Sizing, constants: PerfConstants, rounds: int) -> None:
         def search(traffic: Traffic = traffic) -> object:
             return largest_load(sizing, traffic, SLO, constants=constants, confidence=0.9)
 
+        def line(traffic: Traffic = traffic) -> object:
+            return curve(sizing, traffic, constants=constants, points=range(1, 201))
+
         show(f"predict, {name}", microseconds(one, 20, 10 * rounds), AIM_ONE, "us")
         show(f"largest load, {name}", microseconds(search, 5, 10 * rounds), None, "us")
+    show("curve of 200 loads with its knee", microseconds(line, 1, 2 * rounds) / 1e3, None, "ms")
 
 
 def many(rows: Many, rounds: int) -> None:

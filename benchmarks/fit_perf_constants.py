@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
@@ -30,6 +30,8 @@ _Z90: Final = 1.645
 HELD: Final = 0.88
 """Share of left-out rows that a 90 % band is made to hold."""
 _LEAST_SD: Final = 0.05
+_USUAL_TTFT_SD: Final = 0.35
+_HANDFUL: Final = 5
 _HOST_SDS: Final = tuple(step / 20 for step in range(13))
 _TELLING_SHARE: Final = 0.1
 _DATA: Final = Path(__file__).parent / "data"
@@ -66,6 +68,12 @@ def spread_by_host(left_out: LeftOut, usual: float) -> tuple[float, float]:
     return plain, host
 
 
+def _drawn(found: float, rows: int) -> float:
+    """Return the spread of few rows, drawn towards a usual one: rows count against a handful."""
+    usual = _USUAL_TTFT_SD**2
+    return math.sqrt((rows * found**2 + _HANDFUL * usual) / (rows + _HANDFUL))
+
+
 def fit_era(era: str, points: Sequence[Observation]) -> PerfConstants:
     """Return the constants of one era with their spreads, those of left-out rows."""
     prior = prior_of(era)
@@ -84,20 +92,28 @@ def fit_era(era: str, points: Sequence[Observation]) -> PerfConstants:
         fit(fitted, prior),
         log_sd_tpot=same,
         log_sd_host=host,
-        log_sd_ttft=max(spread(first), same) if first else prior.log_sd_ttft,
+        log_sd_ttft=max(_drawn(spread(first), len(first)), same) if first else prior.log_sd_ttft,
         log_sd_new_gpu=max(math.sqrt(max(other**2 - here**2, 0.0)), _LEAST_SD),
         fitted_gpus=tuple(sorted({point.pair[1] for point in fitted})),
         source=_source(fitted),
     )
 
 
-def with_new_boards(eras: Sequence[PerfConstants]) -> list[PerfConstants]:
-    """Return *eras*, those of one board with the doubt about a new one that the others show.
+def with_kin(eras: Sequence[PerfConstants], pairs: Mapping[str, int]) -> list[PerfConstants]:
+    """Return *eras*, those of one board or one pair with doubts that the others show.
 
-    Leaving their only board out leaves nothing fitted, which tests the era and not the board.
+    Leaving their only board or pair out leaves nothing fitted, which tests the era and not them.
     """
-    most = max(era.log_sd_new_gpu for era in eras if len(era.fitted_gpus) > 1)
-    return [era if len(era.fitted_gpus) > 1 else replace(era, log_sd_new_gpu=most) for era in eras]
+    boards = max(era.log_sd_new_gpu for era in eras if len(era.fitted_gpus) > 1)
+
+    def with_doubts(era: PerfConstants) -> PerfConstants:
+        kin = [other for other in eras if other.era[-4:] == era.era[-4:] and pairs[other.era] > 1]
+        if pairs[era.era] == 1 and kin:
+            tpot = max(other.log_sd_tpot for other in kin)
+            era = replace(era, log_sd_tpot=tpot, log_sd_ttft=max(o.log_sd_ttft for o in kin))
+        return replace(era, log_sd_new_gpu=boards) if len(era.fitted_gpus) == 1 else era
+
+    return [with_doubts(era) for era in eras]
 
 
 LeftOut = list[tuple[Observation, PerfConstants]]
@@ -130,6 +146,8 @@ def _toml(constants: PerfConstants) -> str:
             lines.append(
                 f"{name} = {value:.3g}" if "e" not in f"{value:.3g}" else f"{name} = {value:.2e}"
             )
+        elif value is None:
+            continue
         elif isinstance(value, tuple):
             lines.append(f"{name} = [" + ", ".join(f'"{item}"' for item in value) + "]")
         else:
@@ -148,7 +166,8 @@ def main() -> None:
         for point in read_points(table):
             if not isinstance(point.device.share, MigSlice):
                 by_era[point.era].append(point)
-    eras = with_new_boards([fit_era(era, points) for era, points in sorted(by_era.items())])
+    pairs = {era: len({point.pair for point in points}) for era, points in by_era.items()}
+    eras = with_kin([fit_era(era, points) for era, points in sorted(by_era.items())], pairs)
     tables = [_toml(constants) for constants in eras]
     text = HEADER + "\n".join(tables) + "\n"
     print(text)

@@ -1,13 +1,16 @@
 """Predicted against measured: error by source, and what share of rows the 90 % band holds.
 
     .venv/bin/python benchmarks/perf_accuracy.py [--data CSV] [--points 0]
-        [--series group|config] [--json OUT]
+        [--series group|config] [--leave-out pair|gpu|source] [--capacity] [--json OUT]
 
 Works on any file with the columns named in benchmarks/data/PERF_POINTS.md; without --data on the
 table of vLLM rows beside it. A (model, board) pair of the tables there is predicted with constants
-refitted without the pair, any other pair with the shipped ones. Rows on MIG slices are in no such
-fit. Other engines have constants of their own, from the second table. With --points K, K rows of
-each series are taken as measured, those that our own advice asks for, and the rest is predicted.
+refitted without the pair, any other pair with the shipped ones. --leave-out gpu refits without all
+rows of the board, --leave-out source with rows of other sources only, of any engine and age. Rows
+on MIG slices are in no such fit. With --points K, K rows of each series are taken as measured,
+those that our own advice asks for, and the rest is predicted. --capacity adds decisions on the
+largest batch within a TPOT target. Rows that cannot be predicted (an unknown model, board or
+length) are named and are null in the JSON document.
 """
 
 from __future__ import annotations
@@ -17,33 +20,37 @@ import json
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
+
+from parts.perf_capacity import curves_of, decisions, line
 
 from rightslice.core.catalog.estimate import Estimate
 from rightslice.core.catalog.share import MigSlice
 from rightslice.core.perf.advice import advise
 from rightslice.core.perf.calibrate import calibrate
-from rightslice.core.perf.fitting import fit_without, prior_of
+from rightslice.core.perf.fitting import fit, fit_without, prior_of
 from rightslice.core.perf.observation import (
     Observation,
     doubt_as_measured,
+    step_for,
     tokens_per_second_as_measured,
     tpot_as_measured,
     ttft_as_measured,
 )
 from rightslice.core.perf.result import PerfConstants
 from rightslice.edge.perf_constants import load_constants
-from rightslice.edge.perf_points import read_points
+from rightslice.edge.perf_points import Unread, read_points, read_rows
+from rightslice.errors import InputError
 
 OWN: Final = Path(__file__).parent / "data" / "perf_points.csv"
 OTHER_ENGINES: Final = OWN.with_name("perf_points_other_engines.csv")
 SLICE_SERIES: Final = "mig_h200_mlperf_llama8b_raw"
 _VAGUE_LOG_SD: Final = 0.05
 """Further doubt where the prompt length is the middle of an estimate."""
-_SAME_ERA_KEYS: Final = "2026"
+_FALLBACK: Final = "2026"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +63,9 @@ class Answer:
     tokens_per_second: float
 
 
-def constants_for(points: Sequence[Observation]) -> dict[int, PerfConstants]:
+def constants_for(
+    points: Sequence[Observation], leave_out: str = "pair"
+) -> dict[int, PerfConstants]:
     """Return the constants of every row, by row number: its own pair is never in their fit."""
     shipped = load_constants()
     known = [
@@ -66,23 +75,56 @@ def constants_for(points: Sequence[Observation]) -> dict[int, PerfConstants]:
         if not isinstance(point.device.share, MigSlice)
     ]
     found: dict[int, PerfConstants] = {}
-    for era in {point.era for point in points}:
-        base = shipped.get(era) or shipped[_SAME_ERA_KEYS]
-        same = [point for point in known if point.era == era]
-        fitted = fit_without(same, prior_of(era), [point.pair for point in same])
-        for point in points:
-            if point.era == era:
-                is_slice = isinstance(point.device.share, MigSlice)
-                own = base if is_slice else fitted.get(point.pair, base)
-                found[point.row] = replace(
-                    own,
-                    log_sd_tpot=base.log_sd_tpot,
-                    log_sd_ttft=base.log_sd_ttft,
-                    log_sd_host=base.log_sd_host,
-                    log_sd_new_gpu=base.log_sd_new_gpu,
-                    fitted_gpus=base.fitted_gpus,
-                )
+    for era, members in _by_era(points, shipped).items():
+        base = shipped[era]
+        fitted = _refitted(era, known, leave_out)
+        for point in members:
+            is_slice = isinstance(point.device.share, MigSlice)
+            own = base if is_slice else fitted.get(_key(point, leave_out), base)
+            found[point.row] = replace(
+                own,
+                log_sd_tpot=base.log_sd_tpot,
+                log_sd_ttft=base.log_sd_ttft,
+                log_sd_host=base.log_sd_host,
+                log_sd_new_gpu=base.log_sd_new_gpu,
+                fitted_gpus=_boards_left(base, point, leave_out),
+            )
     return found
+
+
+def _by_era(
+    points: Sequence[Observation], shipped: Mapping[str, PerfConstants]
+) -> dict[str, list[Observation]]:
+    """Return points by the era whose constants serve: of an unknown engine, vLLM's of its year."""
+    found: dict[str, list[Observation]] = defaultdict(list)
+    for point in points:
+        year = point.era[-4:]
+        known = (era for era in (point.era, year, _FALLBACK) if era in shipped)
+        found[next(known)].append(point)
+    return found
+
+
+def _key(point: Observation, leave_out: str) -> Hashable:
+    return {"pair": point.pair, "gpu": point.device.gpu_name, "source": point.source}[leave_out]
+
+
+def _refitted(
+    era: str, known: Sequence[Observation], leave_out: str
+) -> dict[Hashable, PerfConstants]:
+    same = [point for point in known if point.era == era]
+    if leave_out != "source":
+        return fit_without(same, prior_of(era), [_key(point, leave_out) for point in same])
+    found: dict[Hashable, PerfConstants] = {}
+    for source in {point.source for point in same}:
+        others = [point for point in known if point.source != source and not point.is_set_aside]
+        found[source] = fit(others, prior_of(era))
+    return found
+
+
+def _boards_left(base: PerfConstants, point: Observation, leave_out: str) -> tuple[str, ...]:
+    if leave_out == "pair":
+        return base.fitted_gpus
+    return tuple(gpu for gpu in base.fitted_gpus if gpu != point.device.gpu_name)
 
 
 def calibrated(
@@ -99,6 +141,7 @@ def calibrated(
     used: set[int] = set()
     for members in series.values():
         measured = [point for point in members if point.tpot_seconds is not None]
+        measured = measured or [point for point in members if point.ttft_seconds is not None]
         prior = constants[members[0].row]
         chosen = [measured[i] for i in advise(measured, measured, prior, count)] if measured else []
         moved = calibrate(chosen, prior).constants if chosen else prior
@@ -212,7 +255,7 @@ def _report_slices(answers: Sequence[Answer]) -> None:
 
 def _json_row(answer: Answer, *, used_for_fit: bool) -> dict[str, float | int | bool | None]:
     latencies = {
-        f"{name}{end}_ms": getattr(estimate, part) * 1e3
+        f"{name}{end}_ms": _number(getattr(estimate, part) * 1e3)
         for name, estimate in (("tpot", answer.tpot), ("ttft", answer.ttft))
         for end, part in (("", "expected"), ("_low", "low"), ("_high", "high"))
     }
@@ -220,8 +263,52 @@ def _json_row(answer: Answer, *, used_for_fit: bool) -> dict[str, float | int | 
         "row": answer.point.row,
         "used_for_fit": used_for_fit,
         **latencies,
-        "output_tok_s": answer.tokens_per_second,
+        "output_tok_s": _number(answer.tokens_per_second * answer.point.replicas),
     }
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _null_row(row: int) -> dict[str, float | int | bool | None]:
+    names = ("tpot", "tpot_low", "tpot_high", "ttft", "ttft_low", "ttft_high")
+    nothing = {f"{name}_ms": None for name in names}
+    return {"row": row, "used_for_fit": False, **nothing, "output_tok_s": None}
+
+
+def _readable(path: Path) -> tuple[list[Observation], list[Unread]]:
+    """Return the rows that can be predicted, and the others."""
+    points, others = [], []
+    for found in read_rows(path):
+        if isinstance(found, Unread):
+            others.append(found)
+            continue
+        try:
+            step_for(found, load_constants()[_FALLBACK])
+        except InputError as error:
+            others.append(Unread(row=found.row, reason=str(error)))
+        else:
+            points.append(found)
+    return points, others
+
+
+def _report_capacity(points: Sequence[Observation], prior: dict[int, PerfConstants]) -> None:
+    curves = curves_of(points, lambda point: series_of(point, "config"))
+    if not curves:
+        return
+    print(f"\nlargest batch within a TPOT target, {len(curves)} curves, 3 points of each measured")
+    print(
+        f"{'confidence':<12}{'targets':>8}{'median':>9}{'within 10 %':>12}{'over':>12}{'under':>12}"
+    )
+    moved = []
+    for rows in curves.values():
+        own = prior[rows[0].row]
+        chosen = [rows[index] for index in advise(rows, rows, own, 3)]
+        moved.append((rows, calibrate(chosen, own).constants))
+    for confidence in (0.5, 0.55, 0.9):
+        errors = [error for rows, own in moved for error in decisions(rows, own, confidence)]
+        print(f"{confidence:<12.0%}" + line(errors))
 
 
 def main() -> int:
@@ -230,17 +317,26 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=OWN)
     parser.add_argument("--points", type=int, default=0)
     parser.add_argument("--series", choices=("group", "config"), default="group")
+    parser.add_argument("--leave-out", choices=("pair", "gpu", "source"), default="pair")
+    parser.add_argument("--capacity", action="store_true")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    points = read_points(arguments.data)
-    constants, used = constants_for(points), set[int]()
+    points, unread = _readable(arguments.data)
+    for row in unread:
+        print(f"row {row.row}: not predicted: {row.reason}")
+    prior = constants_for(points, arguments.leave_out)
+    constants, used = prior, set[int]()
     if arguments.points:
-        constants, used = calibrated(points, constants, arguments.series, arguments.points)
+        constants, used = calibrated(points, prior, arguments.series, arguments.points)
     answers = [predict(point, constants[point.row]) for point in points]
     rest = [answer for answer in answers if answer.point.row not in used]
     report(rest, arguments.series, arguments.points)
+    if arguments.capacity:
+        _report_capacity(points, prior)
     if arguments.json is not None:
         rows = [_json_row(answer, used_for_fit=answer.point.row in used) for answer in answers]
+        rows += [_null_row(row.row) for row in unread]
+        rows.sort(key=lambda row: row["row"] or 0)
         arguments.json.write_text(json.dumps({"rows": rows}, indent=1), encoding="utf-8")
     return 0
 

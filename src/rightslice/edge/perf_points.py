@@ -8,9 +8,10 @@ engine_version, concurrency, input_len, output_len, tpot_ms, ttft_ms, output_tok
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -45,12 +46,40 @@ _FORMATS: Final = {
     "nvfp4": WeightFormat(name="nvfp4", bytes_per_parameter=0.5625, matmul=MatmulDtype.FP4),
     "int4": WeightFormat(name="int4", bytes_per_parameter=0.53, matmul=MatmulDtype.FP16),
 }
+_TIMES: Final = ("tpot_ms", "ttft_ms")
+_COLUMNS: Final = (
+    "source",
+    "model",
+    "hf_id",
+    "gpu",
+    "mig_profile",
+    "gpu_count",
+    "tp",
+    "weight_dtype",
+    "kv_dtype",
+    "engine",
+    "engine_version",
+    "concurrency",
+    "input_len",
+    "output_len",
+    *_TIMES,
+    "output_tok_s",
+    "notes",
+)
 _LINEAR: Final = (Part.ATTENTION, Part.MLP, Part.EXPERT)
 _DEFAULT_CHUNK: Final = 8192
 """Server default of vLLM on boards of 70 GiB and more (0.8 and newer)."""
 _FIRST_OF_2026: Final = 12
 """Minor release of vLLM from which host work a sequence is a tenth of what 0.11 shows."""
 _ESTIMATE: Final = re.compile(r"est~([\d.]+)-([\d.]+)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unread:
+    """A row of a file that is no point that can be predicted."""
+
+    row: int
+    reason: str
 
 
 def read_points(path: Path) -> tuple[Observation, ...]:
@@ -60,13 +89,8 @@ def read_points(path: Path) -> tuple[Observation, ...]:
         InputError: when the file, a column or a cell cannot be read.
     """
     catalog = Catalog()
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read as CSV: {error}") from None
     points = []
-    for number, row in enumerate(rows):
+    for number, row in enumerate(_rows(path)):
         try:
             points.append(_point(number, row, catalog))
         except (KeyError, ValueError) as error:
@@ -74,11 +98,49 @@ def read_points(path: Path) -> tuple[Observation, ...]:
     return tuple(points)
 
 
+def read_rows(path: Path) -> tuple[Observation | Unread, ...]:
+    """Return every row of *path* in file order: a point, or why it is none.
+
+    A time that is no number above zero counts as not measured. A row of an unknown model, board or
+    profile, or without lengths or concurrency, is no point.
+
+    Raises:
+        InputError: when the file itself cannot be read.
+    """
+    catalog = Catalog()
+    found: list[Observation | Unread] = []
+    for number, row in enumerate(_rows(path)):
+        filled = {name: row.get(name) or "" for name in _COLUMNS}
+        times = {name: filled[name] for name in _TIMES if _is_time(filled[name])}
+        try:
+            found.append(_point(number, {**filled, **dict.fromkeys(_TIMES, ""), **times}, catalog))
+        except (InputError, KeyError, ValueError, OverflowError) as error:
+            found.append(Unread(row=number, reason=str(error)))
+    return tuple(found)
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: cannot be read as CSV: {error}") from None
+
+
+def _is_time(cell: str) -> bool:
+    try:
+        value = float(cell)
+    except ValueError:
+        return False
+    return math.isfinite(value) and value > 0
+
+
 def _point(number: int, row: Mapping[str, str], catalog: Catalog) -> Observation:
     notes = dict(item.partition("=")[::2] for item in row["notes"].split(";"))
-    tp = int(float(row["tp"] or 1))
+    tp = max(int(float(row["tp"] or 1)), 1)
     inputs, is_vague = _input(row, notes)
-    sequences = float(row["concurrency"]) / max(int(notes.get("dp") or 1), 1)
+    replicas = max(int(notes.get("dp") or 1), 1)
+    sequences = _positive(row, "concurrency") / replicas
     return Observation(
         row=number,
         source=row["source"],
@@ -93,7 +155,7 @@ def _point(number: int, row: Mapping[str, str], catalog: Catalog) -> Observation
         traffic=Traffic(
             load=ClosedLoop(concurrency=max(round(sequences), 1)),
             input=Lengths.fixed(max(round(inputs), 1)),
-            output=Lengths.fixed(max(round(float(row["output_len"])), 1)),
+            output=Lengths.fixed(max(round(_positive(row, "output_len")), 1)),
         ),
         chunk_tokens=int(notes.get("mnbt") or _DEFAULT_CHUNK),
         is_eager="no torch.compile/cudagraph" in row["notes"],
@@ -102,6 +164,7 @@ def _point(number: int, row: Mapping[str, str], catalog: Catalog) -> Observation
         is_vague=is_vague,
         tpot_seconds=_seconds(row["tpot_ms"]),
         ttft_seconds=_seconds(row["ttft_ms"]),
+        replicas=replicas,
         is_set_aside="set_aside" in notes,
     )
 
@@ -144,14 +207,25 @@ def _device(catalog: Catalog, row: Mapping[str, str]) -> Device:
     return device_of(gpu, share, memory_bytes=None if profile else memory)
 
 
+def _positive(row: Mapping[str, str], column: str) -> float:
+    value = float(row[column] or "nan")
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"{column} is {row[column] or 'empty'}, not a number above zero")
+    return value
+
+
 def _seconds(milliseconds: str) -> float | None:
-    return float(milliseconds) / 1000 if milliseconds else None
+    if not milliseconds:
+        return None
+    if not _is_time(milliseconds):
+        raise ValueError(f"a time of {milliseconds} ms is no number above zero")
+    return float(milliseconds) / 1000
 
 
 def _input(row: Mapping[str, str], notes: Mapping[str, str]) -> tuple[float, bool]:
     """Return prompt tokens, and whether they are only the middle of a stated estimate."""
     if row["input_len"]:
-        return float(row["input_len"]), any(key.startswith("lengths_vary") for key in notes)
+        return _positive(row, "input_len"), any(key.startswith("lengths_vary") for key in notes)
     match = _ESTIMATE.search(row["notes"])
     if match is None:
         raise ValueError("no input length and no estimate of it")

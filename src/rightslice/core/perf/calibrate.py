@@ -2,8 +2,8 @@
 
 The constants of the era are the prior, each free within its usual spread between servers of one
 era, and one scale moves them all. Beside them stands the model's own error, alike for alike loads
-(`anchors`). Gauss-Newton steps on the joint posterior of both, each with points reweighted as a
-Cauchy loss asks: a wild one hardly counts. The posterior gives the band of every later prediction:
+(`anchors`). Gauss-Newton steps on the joint posterior of both; a point that all others contradict
+hardly counts. The posterior gives the band of every later prediction:
 wide where no measured point says anything, narrow near those measured, wider everywhere when points
 lie far from what was expected, and by as much as servers of the era differ.
 
@@ -45,6 +45,8 @@ _USUAL_SD: Final = 0.11
 differ more have wider ones, up to `_WIDER`."""
 _NARROWER: Final = 0.6
 _WIDER: Final = 2.0
+_BELIEVED: Final = 4.0
+"""Standard deviations by which a point may miss what all others say of it."""
 _ROUNDS: Final = 8
 _SPREAD: Final = np.diag(np.square(SERVER_SD)) + _SCALE_SD**2
 
@@ -77,24 +79,23 @@ def calibrate(points: Sequence[Observation], prior: PerfConstants) -> Calibrated
 def _moved(
     points: Sequence[Observation], prior: PerfConstants
 ) -> tuple[PerfConstants, tuple[float, ...]]:
-    """Gauss-Newton on the joint posterior of constants and misfit, points reweighted (Cauchy)."""
+    """Gauss-Newton on the joint posterior of constants and misfit; wild points count less."""
     features = features_of(points, prior)
     centre = np.log([getattr(prior, name) for name in NAMES])
     measured = np.log(features.measured)
     places = [place_of(point) for point in points]
     alike = misfits(places, places)
     moved: Array = np.zeros(len(NAMES))
-    weights: Array = np.ones(len(points))
+    noise: Array = np.full(len(points), POINT_NOISE**2)
     for _ in range(_ROUNDS):
         values: Array = np.exp(centre + moved)
         slopes = log_slopes(features, values)
         surprise = measured - np.log(tpot(features, values)) + slopes @ moved
         explained = slopes @ _SPREAD @ slopes.T + alike
-        inverse = _inverse(explained + np.diag(POINT_NOISE**2 / weights))
+        inverse = _inverse(explained + np.diag(noise))
         pulls = inverse @ surprise
         moved = _SPREAD @ slopes.T @ pulls
-        left = (surprise - explained @ pulls) / POINT_NOISE
-        weights = 1 / (1 + np.square(left) / 4)
+        noise = _noise_of(pulls, inverse, noise)
     values = np.exp(centre + moved)
     expected = _DEGREES * min(max(prior.log_sd_tpot / _USUAL_SD, _NARROWER), _WIDER)
     scale = (expected + surprise @ pulls) / (_DEGREES + len(points))
@@ -116,6 +117,19 @@ def _moved(
         anchors=anchors,
     )
     return constants, tuple(gap.tolist())
+
+
+def _noise_of(pulls: Array, inverse: Array, noise: Array) -> Array:
+    """Return the variance of every point's noise: large where all others contradict the point.
+
+    Left out, a point is missed by pull / (C^-1)_ii with variance 1 / (C^-1)_ii; what that exceeds
+    `_BELIEVED` standard deviations by counts as noise.
+    """
+    precision = np.diag(inverse)
+    missed, doubt = np.abs(pulls) / precision, np.sqrt(1 / precision - noise + POINT_NOISE**2)
+    wild = np.maximum(missed - _BELIEVED * doubt, 0.0)
+    found: Array = POINT_NOISE**2 + wild * wild
+    return found
 
 
 def _inverse(matrix: Array) -> Array:

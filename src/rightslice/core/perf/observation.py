@@ -74,6 +74,8 @@ class Observation:
     """Prompt lengths are an estimate."""
     tpot_seconds: float | None
     ttft_seconds: float | None
+    replicas: int = 1
+    """Copies of the model behind one address (attention data parallel)."""
     is_set_aside: bool = False
     """Far from every model tried on it: never fitted, but counted in every error and spread."""
 

@@ -25,8 +25,8 @@ _OTHERS: Final = re.compile(
 )
 _OWN_NUMBERS: Final = re.compile(
     r"(^|/)(llm-d|lmcache|ai-dynamo|modh|rhoai|rhaiis|kserve|opea|kaito|opendatahub|nim|habanalabs"
-    r"|gaudi-docker|nvidia|anyscale|rayproject)(/|$)|(^|[-_./])(odh|rhoai|rhaiis|gaudi|hpu|llm-d"
-    r"|scaler|lmcache|dynamo)([-_./]|$)|^nvcr\.io/"
+    r"|gaudi-docker|nvidia|anyscale|rayproject|core-llm)(/|$)|(^|[-_./])(odh|rhoai|rhaiis|gaudi|hpu|llm-d"
+    r"|scaler|lmcache|dynamo|runai)([-_./]|$)|^nvcr\.io/"
 )
 _NUMBERED: Final = re.compile(
     r"(^|[-_.])vllm([-_.](openai|serve|server|cpu|gpu|tpu|rocm|xpu|cuda|neuronx?|arm64?|ascend"

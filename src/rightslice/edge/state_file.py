@@ -34,7 +34,7 @@ class _Shape(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
 
 class _Slice(_Shape, frozen=True, kw_only=True):
     profile: _Text
-    start: Annotated[int, Meta(ge=0, le=64)]
+    start: int
     pod: _Text | None = None
     workload: str = ""
     move_weight: Annotated[float, Meta(ge=0, le=1e9)] = 1.0
@@ -67,10 +67,20 @@ def read_state(path: Path, catalog: Catalog) -> LiveState:
     shape = check_shape(document, _State)
     grid = catalog.gpu(shape.gpu).mig
     if grid is None:
-        raise document.field_error("$.gpu", f"{shape.gpu} has no MIG: it cannot hold slices")
+        raise document.field_error("$.gpu", _no_mig(shape))
     state = _state(document, shape, grid)
     check_state(state)
     return state
+
+
+def _no_mig(shape: _State) -> str:
+    """Return why no slice can exist, with the first one that is said to."""
+    why = f"{shape.gpu} has no MIG: it cannot hold slices"
+    for card in shape.cards:
+        for each in card.slices:
+            node = f"node {card.node}, " if card.node else ""
+            return f"{why}; {each.profile} is given for {node}GPU {card.name}, slot {each.start}"
+    return why
 
 
 def _state(document: Document, shape: _State, grid: MigGrid) -> LiveState:

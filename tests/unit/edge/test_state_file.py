@@ -52,7 +52,15 @@ def test_cards_slices_and_pods_are_read(tmp_path: Path) -> None:
         ("GPU-1", "GPU-0", "GPU GPU-0: this GPU is listed twice"),
         ("pinned", "pined", "unknown field; did you mean pinned"),
         ("pod: chat-1, ", "", "a slice without a pod has no workload"),
-        ("H100-80GB", "T4-16GB", "no MIG"),
+        (
+            "start: 4",
+            "start: 8",
+            "node worker-1, GPU GPU-0: slot 8: 3g.40gb cannot start at slot 8",
+        ),
+        ("start: 4", "start: -1", "node worker-1, GPU GPU-0: slot -1: 3g.40gb cannot start"),
+        ("start: 4", "start: 0", "GPU GPU-0: slot 0: 3g.40gb at slot 0 overlaps"),
+        ("H100-80GB", "T4-16GB", "T4-16GB has no MIG: it cannot hold slices; "),
+        ("H100-80GB", "T4-16GB", "is given for node worker-1, GPU GPU-0, slot 0"),
     ],
 )
 def test_malformed_states_are_refused(old: str, new: str, message: str, tmp_path: Path) -> None:

@@ -21,6 +21,10 @@ _LARGEST_DENOMINATOR: Final = 5040
 """Dual vertices have small denominators; this one is divisible by 1 to 10."""
 
 
+TOLERANCE: Final = Fraction(1, 10**6)
+"""What a layout may cost beyond 1 where prices were written as decimals."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Certificate:
     """Prices that prove a lower bound."""
@@ -28,6 +32,69 @@ class Certificate:
     gpu: str
     prices: Mapping[ProfileName, Fraction]
     """What one slice of each profile costs, in cards."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A certificate with what it is said to prove."""
+
+    slices: Mapping[ProfileName, int]
+    certificate: Certificate
+    at_least: int
+    """Cards that the slices need, so it is said."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holds:
+    """The prices prove the claim."""
+
+    bound: int
+    """Cards that they prove to be needed: as many as claimed, or more."""
+    cost: Fraction
+    """What the slices cost together, in cards."""
+    dearest: Fraction
+    """The dearest layout of one card; at most 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fails:
+    """The prices prove less than was claimed, or nothing."""
+
+    reason: str
+
+
+def verify(grid: MigGrid, claim: Claim, *, tolerance: Fraction = TOLERANCE) -> Holds | Fails:
+    """Return whether the prices of *claim* prove it; no solver takes part.
+
+    Prices that were rounded may make a layout cost up to 1 + *tolerance*: then all are divided
+    by that layout's cost, so the bound is exact whatever the rounding was.
+
+    Raises:
+        InputError: when the grid is unknown or has no such profile.
+    """
+    prices = claim.certificate.prices
+    for name, price in prices.items():
+        if price < 0:
+            return Fails(reason=f"the price of {name} is {price}; prices are 0 or more")
+    layouts = largest_multisets(grid, frozenset({*prices, *claim.slices}))
+    layout = max(layouts, key=lambda layout: _cost(layout, prices), default=())
+    dearest = _cost(layout, prices)
+    if dearest > 1 + tolerance:
+        slices = " + ".join(f"{count} x {name}" for name, count in layout)
+        return Fails(reason=f"{slices} fits one {grid.name} but is priced {_told(dearest)}, over 1")
+    cost = _cost(tuple(claim.slices.items()), prices) / max(dearest, Fraction(1))
+    bound = math.ceil(cost)
+    if bound < claim.at_least:
+        return Fails(
+            reason=f"the slices cost {_told(cost)} cards, which proves {bound} and not"
+            f" {claim.at_least} as claimed"
+        )
+    return Holds(bound=bound, cost=cost, dearest=min(dearest, Fraction(1)))
+
+
+def _told(amount: Fraction) -> str:
+    short = amount.limit_denominator(10_000)
+    return str(amount) if short == amount else f"{float(amount):.9g}"
 
 
 def check_certificate(
@@ -38,15 +105,11 @@ def check_certificate(
     Raises:
         InputError: when a price is negative or a layout costs more than 1, naming it.
     """
-    for name, price in certificate.prices.items():
-        if price < 0:
-            raise InputError(f"the certificate prices {name} at {price}; prices are 0 or more")
-    for layout in largest_multisets(grid, frozenset(certificate.prices)):
-        cost = _cost(layout, certificate.prices)
-        if cost > 1:
-            slices = " + ".join(f"{count} x {name}" for name, count in layout)
-            raise InputError(f"no proof: {slices} fits one {grid.name} but is priced {cost}")
-    return math.ceil(_cost(tuple(demand.items()), certificate.prices))
+    claim = Claim(slices=demand, certificate=certificate, at_least=0)
+    answer = verify(grid, claim, tolerance=Fraction(0))
+    if isinstance(answer, Fails):
+        raise InputError(f"no proof: {answer.reason}")
+    return answer.bound
 
 
 def rounded_certificate(grid: MigGrid, duals: Mapping[ProfileName, float]) -> Certificate:

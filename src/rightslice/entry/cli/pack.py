@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from rightslice.core.catalog.mig import MigGrid, ProfileName
+from rightslice.core.packing.certificate import Claim, Holds, verify
 from rightslice.core.packing.geometry import Layout, room
 from rightslice.core.packing.offline import DoesNotFit, PackedCard, Packing, pack
 from rightslice.edge.catalog_files import Catalog
+from rightslice.edge.certificate_file import read_certificate, write_certificate
+from rightslice.edge.text_files import check_target
 from rightslice.entry.cli.card_drawing import LEGEND, draw_card, draw_ruler, slot_width
 from rightslice.entry.cli.console import Exit, Output, OutputOption, print_json
-from rightslice.entry.cli.options import GpuOption
 from rightslice.entry.cli.slices import parse_slices
 from rightslice.errors import InputError
 
@@ -22,8 +25,19 @@ _DRAWN_KINDS = 24
 """Longest picture, in different cards; the JSON form holds every card."""
 
 SlicesArgument = Annotated[
-    list[str],
-    typer.Argument(metavar="PROFILE=COUNT...", help="The slices wanted: 1g.5gb=3 2g.10gb=2."),
+    list[str] | None,
+    typer.Argument(metavar="[PROFILE=COUNT]...", help="The slices wanted: 1g.5gb=3 2g.10gb=2."),
+]
+BoardOption = Annotated[
+    str | None,
+    typer.Option("--gpu", metavar="GPU", help="The board, as in `catalog gpus`: H100-80GB."),
+]
+CertificateOption = Annotated[
+    Path | None, typer.Option("--certificate", metavar="FILE", help="Write the proof to a file.")
+]
+VerifyOption = Annotated[
+    Path | None,
+    typer.Option("--verify", metavar="CERT", help="Check such a file instead, without a solver."),
 ]
 GpusOption = Annotated[
     int | None, typer.Option("--gpus", min=0, help="Cards that there are; default: as needed.")
@@ -35,28 +49,70 @@ def register(app: typer.Typer) -> None:
     app.command("pack")(pack_command)
 
 
-def pack_command(
-    slices: SlicesArgument,
+def pack_command(  # noqa: PLR0913 - one parameter an option
+    slices: SlicesArgument = None,
     *,
-    gpu: GpuOption,
+    gpu: BoardOption = None,
     gpus: GpusOption = None,
+    certificate: CertificateOption = None,
+    verify_file: VerifyOption = None,
     output: OutputOption = Output.TABLE,
 ) -> int:
     """The fewest GPUs that hold a list of MIG slices: drawn, and proven.
 
     Example: rightslice pack --gpu A100-40GB 1g.5gb=3 2g.10gb=2
     """
-    grid = Catalog().gpu(gpu).mig
-    if grid is None:
-        raise InputError(f"{gpu} has no MIG: its cards cannot be cut into slices")
-    wanted = parse_slices(slices)
+    if verify_file is not None:
+        if slices or gpu or gpus is not None or certificate is not None:
+            raise InputError("--verify takes slices and GPU from the file; give nothing else")
+        return _verified(verify_file, output)
+    if gpu is None:
+        raise InputError("name the board with --gpu, as in --gpu H100-80GB")
+    grid = _grid(gpu)
+    wanted = parse_slices(slices or [])
+    if certificate is not None:
+        check_target(certificate)
     answer = pack(grid, wanted, gpus)
+    if certificate is not None:
+        write_certificate(certificate, _claim(wanted, answer))
     if output is Output.JSON:
         print_json(answer)
     else:
         for line in describe(grid, wanted, answer):
             typer.echo(line)
     return Exit.DONE if isinstance(answer, Packing) else Exit.NO
+
+
+def _grid(gpu: str) -> MigGrid:
+    grid = Catalog().gpu(gpu).mig
+    if grid is None:
+        raise InputError(f"{gpu} has no MIG: its cards cannot be cut into slices")
+    return grid
+
+
+def _claim(wanted: Mapping[ProfileName, int], answer: Packing | DoesNotFit) -> Claim:
+    packing = answer if isinstance(answer, Packing) else answer.packing
+    return Claim(
+        slices={name: count for name, count in wanted.items() if count},
+        certificate=packing.certificate,
+        at_least=packing.certified_bound,
+    )
+
+
+def _verified(path: Path, output: Output) -> int:
+    claim = read_certificate(path)
+    grid = _grid(claim.certificate.gpu)
+    answer = verify(grid, claim)
+    if output is Output.JSON:
+        print_json(answer)
+    elif isinstance(answer, Holds):
+        total = _count(sum(claim.slices.values()), "slice")
+        typer.echo(f"Holds: {total} of {grid.name} need at least {_count(answer.bound, 'GPU')}.")
+        typer.echo(f"No layout of a card costs more than {answer.dearest}; the slices cost")
+        typer.echo(f"{answer.cost}, rounded up {answer.bound}. No solver took part.")
+    else:
+        typer.echo(f"Fails: {answer.reason}.")
+    return Exit.DONE if isinstance(answer, Holds) else Exit.NO
 
 
 def describe(

@@ -7,7 +7,15 @@ from fractions import Fraction
 import pytest
 
 from rightslice.core.catalog.mig import MigGrid, ProfileName
-from rightslice.core.packing.certificate import Certificate, check_certificate, rounded_certificate
+from rightslice.core.packing.certificate import (
+    Certificate,
+    Claim,
+    Fails,
+    Holds,
+    check_certificate,
+    rounded_certificate,
+    verify,
+)
 from rightslice.errors import InputError
 
 THREE, FOUR = ProfileName("3g.20gb"), ProfileName("4g.20gb")
@@ -40,3 +48,17 @@ def test_rounding_never_breaks_a_proof(a100: MigGrid) -> None:
     """Duals with solver noise become exact prices that pass the check."""
     proof = rounded_certificate(a100, {THREE: 0.5000000001, FOUR: 0.51})
     assert check_certificate(a100, {FOUR: 100}, proof) == 51
+
+
+def test_rounded_prices_prove_what_they_exactly_prove(a100: MigGrid) -> None:
+    """Decimals a little too large are divided by the dearest layout, not believed."""
+    price = Fraction("0.1428572")
+    claim = Claim(
+        slices={ProfileName("1g.5gb"): 14},
+        certificate=Certificate(gpu="A100-40GB", prices={ProfileName("1g.5gb"): price}),
+        at_least=2,
+    )
+    answer = verify(a100, claim)
+    assert isinstance(answer, Holds)
+    assert answer.bound == 2
+    assert isinstance(verify(a100, claim, tolerance=Fraction(0)), Fails)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import typer
@@ -88,3 +89,44 @@ def test_repeated_profiles_add_up(counts: list[int]) -> None:
     """The same profile given twice asks for both."""
     words = [f"1g.5gb={count}" for count in counts]
     assert slices.parse_slices(words) == {"1g.5gb": sum(counts)}
+
+
+def test_a_certificate_is_written_and_holds(run: Run, tmp_path: Path) -> None:
+    """Anyone can check it, without a solver."""
+    path = str(tmp_path / "c.json")
+    run("--gpu", "A100-40GB", "3g.20gb=3", "1g.5gb=4", "--certificate", path)
+    code, text = run("--verify", path)
+    assert code == 0
+    assert text.startswith("Holds: 7 slices of A100-40GB need at least 2 GPUs.\n")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ('"1/2"', '"2/3"', "is priced 4/3, over 1"),
+        ('"atLeast": 2', '"atLeast": 3', "proves 2 and not 3 as claimed"),
+        ('"1/2"', '"-1"', "prices are 0 or more"),
+        ('"3g.20gb": 3', '"3g.20gb": 2', "proves 1 and not 2 as claimed"),
+    ],
+)
+def test_a_certificate_that_was_tampered_with_fails(
+    old: str, new: str, reason: str, run: Run, tmp_path: Path
+) -> None:
+    """The reason names the number; exit code 4."""
+    path = tmp_path / "c.json"
+    run("--gpu", "A100-40GB", "3g.20gb=3", "--certificate", str(path))
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    code, said = run("--verify", str(path))
+    assert code == 4
+    assert said.startswith("Fails: ")
+    assert reason in said
+
+
+def test_verify_takes_nothing_else(run: Run, tmp_path: Path) -> None:
+    """Slices and GPU stand in the file."""
+    with pytest.raises(InputError, match="give nothing else"):
+        run("--verify", str(tmp_path / "c.json"), "1g.5gb=3")
+    with pytest.raises(InputError, match="name the board with --gpu"):
+        run("1g.5gb=3")

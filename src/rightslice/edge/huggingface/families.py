@@ -52,6 +52,8 @@ _TEXT: Final[Mapping[str, Rule]] = MappingProxyType(
         "phimoe": moe.phimoe,
         "ernie4_5_moe": moe.ernie_moe,
         "dots1": moe.glm4_moe,
+        "solar_open": moe.glm4_moe,
+        "exaone_moe": moe.glm4_moe,
         "glm4_moe_lite": latent.latent,
         "olmoe": moe.every_layer,
         "minimax_m2": moe.minimax_m2,

@@ -47,15 +47,19 @@ PER_TOKEN: Final = (
     "num_experts_per_tok", "experts_per_token", "top_k_experts", "moe_topk", "moe_k",
 )  # fmt: skip
 
+_SHARED: Final = ("n_shared_experts", "num_shared_experts")
+
 HABITS: Final[Mapping[str, Habits]] = MappingProxyType(
     {
         "mixtral": DENSE["mistral"],
         "qwen2_moe": DENSE["qwen2"],
-        "qwen3_moe": DENSE["qwen3"],
+        "qwen3_moe": replace(DENSE["qwen3"], head_dim=None),
         "granitemoe": DENSE["granite"],
         "granitemoeshared": DENSE["granite"],
         "ernie4_5_moe": DENSE["ernie4_5"],
         "phimoe": Habits(norm_bias=True, kv_heads=8, pattern=Pattern.ALL),
+        "solar_open": Habits(kv_stated=True, output_bias=False, mlp_bias=False),
+        "exaone_moe": DENSE["exaone4"],
         "dots1": Habits(kv_stated=True, mlp_bias=False, head_norm="head"),
         "olmoe": Habits(mlp_bias=False, head_norm="heads"),
         "minimax_m2": Habits(
@@ -225,7 +229,7 @@ def gpt_oss(config: Config) -> ModelDraft:
 
 
 def glm4_moe(config: Config) -> ModelDraft:
-    """GLM-4.5, 4.6 and dots.llm1: dense layers, then experts with shared ones and a correction."""
+    """GLM-4.5 and their like: dense layers, then experts with shared ones and a correction."""
     text = config.text
     habits = HABITS[config.family]
     sizes = _sizes(config, habits)
@@ -233,12 +237,12 @@ def glm4_moe(config: Config) -> ModelDraft:
     sparse = experts(
         replace(
             read_experts(text, sizes.hidden, width_key="moe_intermediate_size"),
-            shared_width=width * text.integer("n_shared_experts", limits=COUNT, default=1),
+            shared_width=width * text.integer(*_SHARED, limits=COUNT, default=1),
             routing_bias=True,
         )
     )
-    dense = dense_feed(text, sizes.hidden, habits)
     chosen = sparse_after_first(text, sizes.layers)
+    dense = sparse if all(chosen) else dense_feed(text, sizes.hidden, habits)
     return routed(config, habits, sizes, tuple(sparse if is_ else dense for is_ in chosen))
 
 

@@ -204,6 +204,7 @@ def report(answers: Sequence[Answer], series: str, count: int) -> None:
     """Print the error tables of rows that were not measured for the fit."""
     tpot: dict[str, list[tuple[Estimate, float]]] = defaultdict(list)
     ttft: dict[str, list[tuple[Estimate, float]]] = defaultdict(list)
+    arrivals: dict[str, list[tuple[Estimate, float]]] = defaultdict(list)
     groups: dict[tuple[str, ...], list[float]] = defaultdict(list)
     for answer in answers:
         point = answer.point
@@ -215,6 +216,10 @@ def report(answers: Sequence[Answer], series: str, count: int) -> None:
             groups[series_of(point, series)].append(error(answer.tpot, point.tpot_seconds))
         if point.ttft_seconds is not None:
             ttft[label].append((answer.ttft, point.ttft_seconds))
+            known = (
+                "all at once (a static batch)" if point.is_static_ttft else "clients, or unknown"
+            )
+            arrivals[f"arrivals: {known}"].append((answer.ttft, point.ttft_seconds))
     if tpot:
         _table(f"TPOT, whole cards, {count} points of a series measured", tpot)
         medians = [statistics.median(errors) for errors in groups.values()]
@@ -225,6 +230,8 @@ def report(answers: Sequence[Answer], series: str, count: int) -> None:
         )
     if ttft:
         _table(f"TTFT, whole cards, {count} points of a series measured", ttft)
+        for name, pairs in arrivals.items():
+            print(_summary(name, pairs))
     _report_slices([a for a in answers if isinstance(a.point.device.share, MigSlice)])
 
 

@@ -7,7 +7,8 @@ Its log errors follow a Student process: log slopes times the spread of constant
 that is alike for alike loads, plus noise (`anchors`). The spreads are those of highest likelihood,
 series weighing alike. --without-each-source fits once more without each source and predicts the
 source with that (nested cross-validation). `SERVER_SD`, `MISFIT_SD` and `REACH` in the product are
-rounded from the fit with 25 rows a series; the noise there is what two runs alike differ by.
+rounded from such a fit on 25 rows of each series drawn by lot; the noise is what two runs alike
+differ by.
 """
 
 from __future__ import annotations

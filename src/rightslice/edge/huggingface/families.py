@@ -11,6 +11,7 @@ from typing import Final
 
 from rightslice.edge.huggingface import (
     compressed,
+    gemma3n,
     gemma4,
     latent,
     mamba_hybrids,
@@ -72,6 +73,7 @@ _TEXT: Final[Mapping[str, Rule]] = MappingProxyType(
         "qwen3_next": state_space.qwen3_next,
         "qwen3_5_text": state_space.qwen3_next,
         "qwen3_5_moe_text": state_space.qwen3_next,
+        "gemma3n_text": gemma3n.gemma3n,
         "gemma4_text": gemma4.gemma4,
         "nemotron-nas": searched.nemotron_nas,
     }

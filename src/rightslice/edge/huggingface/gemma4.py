@@ -45,29 +45,30 @@ def gemma4(config: Config) -> ModelDraft:
     sizes = habitual_sizes(text, _HABITS)
     windows = read_windows(text, sizes.layers, _HABITS.pattern)
     kinds = {window: _mixer(text, sizes, window) for window in set(windows)}
-    reading = {window: _reading(mixer) for window, mixer in kinds.items()}
+    reading = {window: without_own_cache(mixer) for window, mixer in kinds.items()}
     feed = _feed(text, sizes.hidden)
-    own = sizes.layers - _shared_layers(text, sizes.layers)
+    own = sizes.layers - shared_layers(text, sizes.layers)
     wide = _widened(text, sizes.hidden, feed) if own < sizes.layers else feed
     count = _HABITS.norms if feed.experts is None else _NORMS_WITH_EXPERTS
     parts = tuple(
         (kinds[window], feed) if index < own else (reading[window], wide)
         for index, window in enumerate(windows)
     )
-    each, once = _layer_inputs(text, sizes)
+    each, once = layer_inputs(text, sizes)
     between = (*norms(sizes.hidden, count=count), *each)
     draft = assemble(config, sizes, _HABITS, parts, between)
     return replace(draft, shared=(*draft.shared, *once))
 
 
-def _shared_layers(text: Fields, layers: int) -> int:
+def shared_layers(text: Fields, layers: int) -> int:
+    """Return how many of the last layers read another layer's keys and values."""
     shared = text.integer("num_kv_shared_layers", limits=COUNT, default=0)
     if shared >= layers:
         raise text.error("num_kv_shared_layers", f"must be below the {layers} layers")
     return shared
 
 
-def _reading(draft: MixerDraft) -> MixerDraft:
+def without_own_cache(draft: MixerDraft) -> MixerDraft:
     """Return the attention of a layer that reads another's keys and values."""
     if not isinstance(draft.mixer, Attention):
         return draft
@@ -85,7 +86,7 @@ def _widened(text: Fields, hidden: int, feed: FeedDraft) -> FeedDraft:
     return mlp(MlpShape(hidden=hidden, width=2 * text.integer("intermediate_size")))
 
 
-def _layer_inputs(text: Fields, sizes: Sizes) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+def layer_inputs(text: Fields, sizes: Sizes) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
     """Return the tensors of per-layer inputs: those of each layer, and those of the model."""
     width = text.integer("hidden_size_per_layer_input", limits=COUNT, default=0)
     if width == 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from rightslice.edge.huggingface.config import Fields
 from rightslice.edge.huggingface.encoders import TOWERS, encoder_tensors, usual_tower
 from rightslice.edge.huggingface.sizes import Config
 from rightslice.edge.huggingface.tensors import ModelDraft
@@ -28,12 +29,17 @@ def seeing(config: Config, language: Rule) -> ModelDraft:
     )
 
 
+def _is_transformer(vision: Fields) -> bool:
+    """Whether a tower states a transformer's width and depth; convolutions do not."""
+    return vision.has("hidden_size", "embed_dim") and vision.has("num_hidden_layers", "depth")
+
+
 def beside(config: Config, language: Rule) -> ModelDraft:
     """Return the draft of *language* with a tower of the usual shape; the draft says so."""
     draft = language(config)
     vision = config.top.section_or_none("vision_config")
     said = "vision and audio parts are not counted: no rule for them"
-    if vision is None:
+    if vision is None or not _is_transformer(vision):
         return replace(draft, assumptions=(*draft.assumptions, said))
     parameters, tokens = usual_tower(vision, draft.hidden)
     said = "the vision tower is counted as a plain transformer with two projections: no rule for it"

@@ -52,6 +52,16 @@ CONFIGS: dict[str, tuple[int, dict[str, Any]]] = {
         "num_experts_per_tok": 4, "max_position_embeddings": 202752,
         "mlp_layer_types": ["dense"] + ["sparse"] * 46,
     }),
+    "gemma3n_text": (6_835_235_568, {
+        "vocab_size": 262400, "hidden_size": 2048,
+        "intermediate_size": [16384] * 35,
+        "num_hidden_layers": 35, "num_attention_heads": 8,
+        "num_key_value_heads": 2, "head_dim": 256,
+        "max_position_embeddings": 32768, "sliding_window": 512,
+        "hidden_size_per_layer_input": 256,
+        "vocab_size_per_layer_input": 262144,
+        "num_kv_shared_layers": 15, "altup_num_inputs": 4, "laurel_rank": 64,
+    }),
     "gemma4_text": (5_204_770_176, {
         "vocab_size": 262144, "hidden_size": 2304, "intermediate_size": 9216,
         "num_hidden_layers": 30, "num_attention_heads": 8, "num_key_value_heads": 4,
@@ -116,6 +126,7 @@ def test_compressed_rows_are_said_to_be_estimated() -> None:
     [
         ("granitemoehybrid", {"layer_types": ["mamba"]}, "layer_types"),
         ("granitemoehybrid", {"layer_types": ["x"] * 32}, "layer_types"),
+        ("gemma3n_text", {"intermediate_size": [1, 2]}, "intermediate_size"),
         ("gemma4_text", {"num_kv_shared_layers": 30}, "num_kv_shared_layers"),
         ("deepseek_v4", {"compress_ratios": [4]}, "compress_ratios"),
         ("deepseek_v4", {"layer_types": ["x"] * 43}, "layer_types"),
@@ -141,3 +152,15 @@ def test_other_kinds_are_not_read_as_llama(changed: dict[str, Any]) -> None:
     assert read_config(json.dumps(config), where="config.json").parameters > 0
     with pytest.raises(FieldError, match=next(iter(changed))):
         read_config(json.dumps(config | changed), where="config.json")
+
+
+def test_a_tower_of_convolutions_is_not_guessed() -> None:
+    """A tower that states no transformer's sizes is left out, and the model says so."""
+    text = {"model_type": "gemma3n_text", **CONFIGS["gemma3n_text"][1]}
+    config = {
+        "model_type": "gemma3n", "torch_dtype": "bfloat16", "text_config": text,
+        "vision_config": {"model_type": "gemma3n_vision", "architecture": "mobilenet"},
+    }  # fmt: skip
+    model = read_config(json.dumps(config), where="config.json")
+    assert model.parameters == model.text_parameters
+    assert "not counted" in model.assumptions[-1]

@@ -86,4 +86,4 @@ def test_every_damaged_manifest_gets_an_answer_or_an_input_error() -> None:
             answers += 1
             to_json(columns(parsed))
             assert isinstance(question_of(parsed, lookups), Asked | NotAsked)
-    assert answers > ROUNDS
+    assert answers > ROUNDS / 2

@@ -17,6 +17,7 @@ from rightslice.kube.parse.shell_variables import LONGEST_VALUE, Variables
 from rightslice.kube.parse.shell_words import SHELLS, basename, script_of, unknown
 
 _PLAIN: Final = re.compile(r"[^\s'\"\\$`;&|<>()#]+")
+_BLANKS: Final = re.compile(r"[ \t\r\f\v]+")
 _IN_DOUBLE: Final = re.compile(r'[^"\\$`]+')
 _NAME: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _OPENS_ARRAY: Final = re.compile(r"[A-Za-z_]\w*\+?=", re.ASCII)
@@ -83,7 +84,8 @@ class _Reader:
             self._end_command()
             self._skip_heredocs()
         elif char.isspace():
-            self.at += 1
+            blanks = _BLANKS.match(self.text, self.at)
+            self.at = self.at + 1 if blanks is None else blanks.end()
             self._end_word()
         elif char == "#":
             self._comment()

@@ -80,6 +80,9 @@ def read_flags(arguments: Sequence[str]) -> Flags:
 def _set(values: dict[str, str], name: str, value: str, notes: list[tuple[str, str]]) -> None:
     if name.startswith("no-") and name not in ALL:
         name, value = name[3:], "false" if value.lower() in _TRUE else value
+    if len(value) > 2 and value[0] == value[-1] and value[0] in "\"'":
+        notes.append((name, f"--{name}: read without the quotes that stand inside the text"))
+        value = value[1:-1]
     if values.get(name, value) != value:
         notes.append((name, f"--{name} is given twice; the last, {readable(value)}, holds"))
     values[name] = value

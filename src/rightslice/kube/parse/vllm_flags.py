@@ -34,7 +34,7 @@ SHORT: Final = {
 _SWITCHES: Final = """
     aggregate-engine-logging allow-credentials allow-deprecated-quantization async-scheduling
     calculate-kv-scales cudagraph-metrics data-parallel-external-lb data-parallel-hybrid-lb
-    disable-access-log-for-endpoints disable-async-output-proc disable-cascade-attn
+    disable-async-output-proc disable-cascade-attn
     disable-chunked-mm-input disable-custom-all-reduce disable-fastapi-docs
     disable-frontend-multiprocessing disable-hybrid-kv-cache-manager disable-log-requests
     disable-log-stats disable-logprobs-during-spec-decoding disable-mm-preprocessor-cache
@@ -53,7 +53,7 @@ _SWITCHES: Final = """
     ray-workers-use-nsight return-tokens-as-token-ids
     scheduler-reserve-full-isl skip-mm-profiling skip-tokenizer-init tokens-only
     trust-remote-code trust-request-chat-template use-tqdm-on-load use-v2-block-manager
-    worker-use-ray grpc elastic-ep mm-encoder-only
+    worker-use-ray grpc enable-elastic-ep mm-encoder-only
 """
 
 _VALUES: Final = """
@@ -93,7 +93,7 @@ _VALUES: Final = """
     ssl-ca-certs ssl-cert-reqs root-path middleware tool-call-parser tool-parser-plugin
     tool-server log-config-file max-log-len api-server-count config cudagraph-capture-sizes
     max-cudagraph-capture-size h11-max-incomplete-event-size h11-max-header-count
-    shutdown-timeout
+    shutdown-timeout disable-access-log-for-endpoints
 """
 
 SWITCHES: Final = frozenset(_SWITCHES.split())

@@ -4,7 +4,9 @@ Usage: packing_offline.py [--lists COUNT] [--sizes N,N,...]
 
 Prints, for COUNT random lists (six mixes in turn, sizes in turn), how many optima are proven by
 the solver-free check of their certificates, and the time of one plan with its bind list. Then
-what asking "so many g by the memory's name" costs beside any acceptable profile.
+what asking "so many g by the memory's name" costs beside any acceptable profile: servers drawn
+log-uniformly by memory, each population counted alike, the card's own needs in multiprocessors
+drawn uniformly. And how long it takes to deal a large fleet's cards out to its workloads.
 """
 
 from __future__ import annotations
@@ -23,7 +25,10 @@ from parts.packing_traffic import (
 
 from rightslice.core.catalog.mig import MigGrid, ProfileName
 from rightslice.core.packing.certificate import check_certificate
+from rightslice.core.packing.demand import Choice, Demand, Pool, PoolMode, PoolNode, SlotPlan
 from rightslice.core.packing.offline import Packing, pack
+from rightslice.core.packing.patterns import plan_slots
+from rightslice.core.packing.place import place
 from rightslice.edge.catalog_files import Catalog
 
 GB_PER_G = 10
@@ -97,18 +102,75 @@ def by_memory_name(gigabytes: float, sms: float, grid: MigGrid) -> ProfileName:
     return PROFILES[-1]
 
 
-def compare_choices(grid: MigGrid, size: int, smallest_gb: float) -> None:
-    """Print the GPUs of both ways to ask, for *size* servers of random needs."""
+def acceptable(grid: MigGrid, gigabytes: float, sms: float) -> tuple[ProfileName, ...]:
+    """Return every profile that holds a server; the whole card when none smaller does."""
+    fitting = [
+        profile.name
+        for profile in map(grid.profile, PROFILES)
+        if (profile.memory_slots or 0) * GB_PER_G >= gigabytes and (profile.sms or 0) >= sms
+    ]
+    return tuple(fitting) or (PROFILES[-1],)
+
+
+def flexible(grid: MigGrid, sets: Sequence[tuple[ProfileName, ...]]) -> SlotPlan:
+    """Return the fewest GPUs when each server takes any profile of its set."""
+    nodes = (PoolNode(name="node", cards=len(sets)),)
+    pool = Pool(name="h100", mode=PoolMode.SLICED, nodes=nodes, grid=grid)
+    demands = [
+        Demand(
+            key=f"s{number}",
+            weight=1.0,
+            choices=tuple(Choice(pool="h100", slot=name, slots_needed=1) for name in names),
+        )
+        for number, names in enumerate(sets)
+    ]
+    return plan_slots([pool], demands, gap=0.0, time_limit_seconds=60)
+
+
+def compare_choices(grid: MigGrid, size: int, smallest_gb: float) -> tuple[int, int]:
+    """Print the GPUs of each way to ask, for *size* servers of random needs; return two of them."""
     rng = np.random.default_rng(2)
     low, high = np.log([smallest_gb, LARGEST_GB]).tolist()
     needs = np.exp(rng.uniform(low, high, size)).tolist()
     ratios = rng.uniform(SMS_PER_GB[0], SMS_PER_GB[1], size).tolist()
-    asked = Counter(by_memory_name(g, g * r, grid) for g, r in zip(needs, ratios, strict=True))
-    chosen = Counter(smallest(grid, g, g * r) for g, r in zip(needs, ratios, strict=True))
-    habit, ours = packed(grid, asked)[0].gpus_used, packed(grid, chosen)[0].gpus_used
+    servers = [(g, g * r) for g, r in zip(needs, ratios, strict=True)]
+    asked = Counter(by_memory_name(g, sms, grid) for g, sms in servers)
+    chosen = Counter(smallest(grid, g, sms) for g, sms in servers)
+    habit, least = packed(grid, asked)[0].gpus_used, packed(grid, chosen)[0].gpus_used
+    plan = flexible(grid, [acceptable(grid, g, sms) for g, sms in servers])
     print(
         f"{size:,} servers of {smallest_gb:g} to {LARGEST_GB:g} GB: {habit} GPUs asked by"
-        f" memory name, {ours} by smallest acceptable profile ({1 - ours / habit:.0%} fewer)"
+        f" memory name, {least} by smallest acceptable profile ({1 - least / habit:.0%} fewer),"
+        f" {plan.cards_in_use} with acceptable sets ({1 - plan.cards_in_use / habit:.0%} fewer,"
+        f" gap {plan.gap:.1%}); whole GPUs: {size}"
+    )
+    return habit, plan.cards_in_use
+
+
+def compare_placing(grid: MigGrid) -> None:
+    """Print how long the cards of a large fleet take to deal out to workloads."""
+    rng = np.random.default_rng(3)
+    nodes = tuple(PoolNode(name=f"n{number}", cards=8) for number in range(2000))
+    pool = Pool(name="h100", mode=PoolMode.SLICED, nodes=nodes, grid=grid)
+    slots = rng.choice(len(PROFILES), 3500).tolist()
+    counts = rng.integers(1, 10, 3500).tolist()
+    demands = [
+        Demand(
+            key=f"w{number}",
+            weight=1.0,
+            choices=(Choice(pool="h100", slot=PROFILES[slot], slots_needed=count),),
+        )
+        for number, (slot, count) in enumerate(zip(slots, counts, strict=True))
+    ]
+    plan = plan_slots([pool], demands)
+    start, began = time.perf_counter(), time.process_time()
+    layouts = place([pool], plan)
+    seconds, busy = time.perf_counter() - start, time.process_time() - began
+    seats = sum(seat.demand is not None for layout in layouts for seat in layout.seats)
+    assert seats == sum(counts)
+    print(
+        f"{seats:,} slices of {len(demands):,} workloads placed on {plan.cards_in_use:,} GPUs of"
+        f" {len(nodes):,} nodes in {seconds:.2f} s ({busy:.2f} s of a processor)"
     )
 
 
@@ -121,8 +183,11 @@ def main() -> int:
     grid = Catalog().gpu(GPU).mig
     assert grid is not None
     prove(grid, options.lists, [int(size) for size in options.sizes.split(",")])
-    for smallest_gb in SMALLEST_GB:
-        compare_choices(grid, 1000, smallest_gb)
+    found = [compare_choices(grid, 1000, smallest_gb) for smallest_gb in SMALLEST_GB]
+    habit, ours = (sum(column) for column in zip(*found, strict=True))
+    print(f"together: {habit} GPUs asked by memory name, {ours} with acceptable sets", end="")
+    print(f" ({1 - ours / habit:.0%} fewer)")
+    compare_placing(grid)
     return 0
 
 

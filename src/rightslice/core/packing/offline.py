@@ -8,8 +8,9 @@ slots are those that mig-parted's counts yield. Its size does not grow with the 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from rightslice.core.catalog.mig import MigGrid, ProfileName
 from rightslice.core.packing.certificate import (
@@ -49,6 +50,8 @@ class Packing:
     certified_bound: int
     """What the certificate alone proves; nearly always ``gpus_bound``."""
     cards: tuple[PackedCard, ...]
+    reserved: Mapping[ProfileName, int] = field(default_factory=dict)
+    """Of these slices, those that are cut and kept free."""
 
     @property
     def is_proven(self) -> bool:
@@ -72,19 +75,25 @@ class DoesNotFit:
 
 
 def pack(
-    grid: MigGrid, profiles: Mapping[ProfileName, int], gpu_count: int | None = None
+    grid: MigGrid,
+    profiles: Mapping[ProfileName, int],
+    gpu_count: int | None = None,
+    reserve: Mapping[ProfileName, int] | None = None,
 ) -> Packing | DoesNotFit:
     """Return the fewest cards for *profiles*, or why *gpu_count* of them do not suffice.
+
+    The slices of *reserve* are cut as well and kept free: head-room for large profiles.
 
     Raises:
         InputError: when the grid is unknown, a profile is none of its, a count is negative, or
             nothing is asked for.
         UnavailableError: when the solver found nothing in ten seconds.
     """
-    demand = _checked(grid, profiles)
+    kept = _checked(grid, reserve) if reserve else {}
+    demand = _checked(grid, Counter(_checked(grid, profiles)) + Counter(kept))
     if gpu_count is not None and gpu_count < 0:
         raise InputError(f"{gpu_count} GPUs: give 0 or more")
-    packing = _fewest(grid, demand)
+    packing = replace(_fewest(grid, demand), reserved=kept)
     if gpu_count is None or packing.gpus_used <= gpu_count:
         return packing
     cards, left_over = _most(grid, demand, gpu_count)

@@ -32,6 +32,12 @@ BoardOption = Annotated[
     str | None,
     typer.Option("--gpu", metavar="GPU", help="The board, as in `catalog gpus`: H100-80GB."),
 ]
+ReserveOption = Annotated[
+    list[str],
+    typer.Option(
+        "--reserve", metavar="PROFILE=COUNT", help="Cut these as well and keep them free."
+    ),
+]
 CertificateOption = Annotated[
     Path | None, typer.Option("--certificate", metavar="FILE", help="Write the proof to a file.")
 ]
@@ -54,6 +60,7 @@ def pack_command(  # noqa: PLR0913 - one parameter an option
     *,
     gpu: BoardOption = None,
     gpus: GpusOption = None,
+    reserve: ReserveOption = [],  # noqa: B006 - typer reads the default and never changes it
     certificate: CertificateOption = None,
     verify_file: VerifyOption = None,
     output: OutputOption = Output.TABLE,
@@ -63,7 +70,7 @@ def pack_command(  # noqa: PLR0913 - one parameter an option
     Example: rightslice pack --gpu A100-40GB 1g.5gb=3 2g.10gb=2
     """
     if verify_file is not None:
-        if slices or gpu or gpus is not None or certificate is not None:
+        if slices or gpu or reserve or gpus is not None or certificate is not None:
             raise InputError("--verify takes slices and GPU from the file; give nothing else")
         return _verified(verify_file, output)
     if gpu is None:
@@ -72,7 +79,9 @@ def pack_command(  # noqa: PLR0913 - one parameter an option
     wanted = parse_slices(slices or [])
     if certificate is not None:
         check_target(certificate)
-    answer = pack(grid, wanted, gpus)
+    kept = parse_slices(reserve)
+    answer = pack(grid, wanted, gpus, kept)
+    wanted = {name: wanted.get(name, 0) + kept.get(name, 0) for name in {**wanted, **kept}}
     if certificate is not None:
         write_certificate(certificate, _claim(wanted, answer))
     if output is Output.JSON:
@@ -126,6 +135,9 @@ def describe(
     else:
         used = answer.packing
         headline = f"{cards} do not fit on {_count(answer.gpus_given, 'GPU')}"
+    if used.reserved:
+        kept = ", ".join(f"{name}={count}" for name, count in used.reserved.items())
+        headline += f"; of these, kept free: {kept}"
     return [headline, *_picture(grid, answer.cards), *_missing(answer), *_proof(used)]
 
 

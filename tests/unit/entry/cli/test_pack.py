@@ -130,3 +130,10 @@ def test_verify_takes_nothing_else(run: Run, tmp_path: Path) -> None:
         run("--verify", str(tmp_path / "c.json"), "1g.5gb=3")
     with pytest.raises(InputError, match="name the board with --gpu"):
         run("1g.5gb=3")
+
+
+def test_head_room_is_cut_and_kept_free(run: Run) -> None:
+    """A 7g in reserve takes a card of its own beside the slices asked for."""
+    code, text = run("--gpu", "A100-40GB", "1g.5gb=3", "--reserve", "7g.40gb=1")
+    assert code == 0
+    assert text.startswith("4 slices of A100-40GB fit on 2 GPUs; of these, kept free: 7g.40gb=1\n")

@@ -44,50 +44,63 @@ def _self_managed(
     )
 
 
+Certificates = Annotated[
+    Path, typer.Option("--certificates", help="Folder with tls.crt and tls.key.")
+]
+Secret = Annotated[
+    str | None,
+    typer.Option(
+        "--self-managed",
+        metavar="NAMESPACE/SECRET",
+        help="Make the certificate, keep it in this Secret, and renew it.",
+    ),
+]
+Service = Annotated[str, typer.Option("--service", help="Service that the certificate names.")]
+Configuration = Annotated[
+    str, typer.Option("--configuration", help="MutatingWebhookConfiguration that has to trust it.")
+]
+DefaultMode = Annotated[
+    Mode, typer.Option("--mode", help="Of namespaces without the label rightslice.dev/mode.")
+]
+Ceiling = Annotated[
+    Mode, typer.Option("--ceiling", help="The most that a label or annotation can ask for.")
+]
+Confidence = Annotated[
+    str, typer.Option("--confidence", help="Chance that the offer holds the load.")
+]
+EngineVersion = Annotated[
+    str | None, typer.Option("--engine-version", help="vLLM of images whose tag names none.")
+]
+Kubeconfig = Annotated[
+    Path | None, typer.Option("--kubeconfig", help="Way to the cluster from outside it.")
+]
+Calibrations = Annotated[
+    Path | None, typer.Option("--calibrations", help="Folder of calibration files.")
+]
+Host = Annotated[str, typer.Option("--host", help="Address to listen on.")]
+Port = Annotated[int, typer.Option("--port", help="Of the API server's calls, TLS.")]
+HealthPort = Annotated[
+    int, typer.Option("--health-port", help="Of /healthz, /readyz and /metrics.")
+]
+Drain = Annotated[float, typer.Option("--drain", help="Seconds from SIGTERM to the end.")]
+
+
 def webhook(  # noqa: PLR0913 - one parameter an option
     *,
-    certificates: Annotated[
-        Path, typer.Option("--certificates", help="Folder with tls.crt and tls.key.")
-    ] = Path("/tls"),
-    self_managed: Annotated[
-        str | None,
-        typer.Option(
-            "--self-managed",
-            metavar="NAMESPACE/SECRET",
-            help="Make the certificate, keep it in this Secret, and renew it.",
-        ),
-    ] = None,
-    service: Annotated[
-        str, typer.Option("--service", help="Service that the certificate names.")
-    ] = "rightslice-webhook",
-    configuration: Annotated[
-        str,
-        typer.Option("--configuration", help="MutatingWebhookConfiguration that has to trust it."),
-    ] = "rightslice",
-    mode: Annotated[
-        Mode, typer.Option("--mode", help="Of namespaces without the label rightslice.dev/mode.")
-    ] = Mode.ADVISE,
-    ceiling: Annotated[
-        Mode, typer.Option("--ceiling", help="The most that a label or annotation can ask for.")
-    ] = Mode.ENFORCE,
-    confidence: Annotated[
-        str, typer.Option("--confidence", help="Chance that the offer holds the load.")
-    ] = "90%",
-    engine_version: Annotated[
-        str | None, typer.Option("--engine-version", help="vLLM of images whose tag names none.")
-    ] = None,
-    kubeconfig: Annotated[
-        Path | None, typer.Option("--kubeconfig", help="Way to the cluster from outside it.")
-    ] = None,
-    calibrations: Annotated[
-        Path | None, typer.Option("--calibrations", help="Folder of calibration files.")
-    ] = None,
-    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "",
-    port: Annotated[int, typer.Option("--port", help="Of the API server's calls, TLS.")] = 9443,
-    health_port: Annotated[
-        int, typer.Option("--health-port", help="Of /healthz, /readyz and /metrics.")
-    ] = 8081,
-    drain: Annotated[float, typer.Option("--drain", help="Seconds from SIGTERM to the end.")] = 5.0,
+    certificates: Certificates = Path("/tls"),
+    self_managed: Secret = None,
+    service: Service = "rightslice-webhook",
+    configuration: Configuration = "rightslice",
+    mode: DefaultMode = Mode.ADVISE,
+    ceiling: Ceiling = Mode.ENFORCE,
+    confidence: Confidence = "90%",
+    engine_version: EngineVersion = None,
+    kubeconfig: Kubeconfig = None,
+    calibrations: Calibrations = None,
+    host: Host = "",
+    port: Port = 9443,
+    health_port: HealthPort = 8081,
+    drain: Drain = 5.0,
 ) -> None:
     """Serve the admission webhook.
 

@@ -302,11 +302,27 @@ def _ttft(step: Step, requests: Requests, flow: Flow) -> Spread:
     values = []
     for q, z, excess in zip(QUANTILES, NORMAL, requests.input_excess, strict=True):
         behind = flow.wait / flow.busy * log(larger(flow.busy / (1 - q), 1.0))
-        behind = larger(flow.step / 2 + behind, flow.shared.quantile(z, arithmetic))
+        together = flow.shared.quantile(z, arithmetic)
+        together = together + _spilled(step, flow, together - flow.step / 2)
+        behind = larger(flow.step / 2 + behind, together)
         queued = log(larger(law.full / (1 - q), 1.0)) / law.drain
         longer = _together(step.prefill * excess, behind + queued, arithmetic)
         values.append((step.first_token + flow.own + longer) * step.ttft_ratio)
     return Spread.ascending(mean_ttft(step, flow), tuple(values), arithmetic)
+
+
+def _spilled(step: Step, flow: Flow, beside: float) -> float:
+    """Return how much longer a prompt takes that does not fit beside others of *beside* seconds.
+
+    What is left of it joins the next step, with the prompts that arrived meanwhile.
+    """
+    larger, smaller = step.arithmetic.larger, step.arithmetic.smaller
+    share, rate = step.step_share(flow.law.running), flow.law.rate
+    arrived = rate * (beside + flow.step)
+    others = smaller(beside / larger(step.prefill, NEGLIGIBLE), 2 * arrived)
+    further = larger(share * (1 + others) - 1, 0.0)
+    each = flow.step + smaller(arrived, 1 / share) * step.prefill / step.stages
+    return step.arithmetic.where(share <= 1, smaller(further, 1.0) * each, 0.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

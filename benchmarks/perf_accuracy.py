@@ -313,7 +313,7 @@ def _report_capacity(points: Sequence[Observation], prior: dict[int, PerfConstan
         own = prior[rows[0].row]
         chosen = [rows[index] for index in advise(rows, rows, own, 3)]
         moved.append((rows, calibrate(chosen, own).constants))
-    for confidence in (0.5, 0.55, 0.9):
+    for confidence in (0.5, 0.57, 0.9):
         errors = [error for rows, own in moved for error in decisions(rows, own, confidence)]
         print(f"{confidence:<12.0%}" + line(errors))
 

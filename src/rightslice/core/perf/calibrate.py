@@ -45,7 +45,7 @@ _USUAL_SD: Final = 0.11
 differ more have wider ones, up to `_WIDER`."""
 _NARROWER: Final = 0.6
 _WIDER: Final = 2.0
-_BELIEVED: Final = 4.0
+_BELIEVED: Final = 6.0
 """Standard deviations by which a point may miss what all others say of it."""
 _ROUNDS: Final = 8
 _SPREAD: Final = np.diag(np.square(SERVER_SD)) + _SCALE_SD**2

@@ -12,6 +12,7 @@ A prompt is served in S = prefill + chunks * step(E n), waits half a step, and b
 as in M/G/1: W = L E[s^2] / (2 (1 - rho)). p95 TTFT = S + step/2 + (W / rho) ln(rho / 0.05), other
 percentiles alike. Where steps take several prompts, each waits for the rest of a step and is
 computed together with all that arrived during it (`_gate`); the longer of the two waits counts.
+A prompt that does not fit beside them joins the next step too.
 Requests beyond the capacity wait an exponential time on top.
 
 TPOT percentiles: a request meets the token-weighted law of n, averaged over its own life in which

@@ -10,7 +10,7 @@ import pytest
 from rightslice.core.perf.fitting import fit_tpot, fit_without, prior_of
 from rightslice.core.perf.observation import TpotKind, tpot_as_measured
 from rightslice.edge.perf_constants import load_constants
-from rightslice.edge.perf_points import era_of, read_points
+from rightslice.edge.perf_points import Unread, era_of, read_points, read_rows
 from rightslice.errors import InputError
 
 HEADER = (
@@ -98,3 +98,28 @@ def test_bad_cells_name_their_line(tmp_path: Path) -> None:
 def test_every_release_has_constants() -> None:
     """Each era that the catalogue names is shipped."""
     assert {"2024", "2025", "2026"} <= set(load_constants())
+
+
+def test_every_row_is_answered_for(tmp_path: Path) -> None:
+    """Unknown names and lengths are told, bad times count as not measured, the rest are points."""
+    good = ROW.format(dtype="bf16", c=8, tpot="{}", kind="decode_step")
+    rows = [good.format(10), good.format(0), good.format("nan"), good.format(-1)]
+    rows += [
+        good.format(9).replace("H100-SXM-80GB", "Z9000"),
+        good.format(9).replace("llama/", "x/"),
+    ]
+    rows += [good.format(9).replace(",8,512,", ",0,512,"), good.format(9).replace(",512,", ",,")]
+    found = read_rows(write(tmp_path, *rows))
+    assert [isinstance(row, Unread) for row in found] == [False] * 4 + [True] * 4
+    assert [row.tpot_seconds for row in found if not isinstance(row, Unread)] == [
+        0.01,
+        None,
+        None,
+        None,
+    ]
+
+
+def test_points_to_fit_have_times_above_zero(tmp_path: Path) -> None:
+    """A table that constants are fitted on is refused with the row of a time of zero."""
+    with pytest.raises(InputError, match=r"csv:2.*a time of 0 ms"):
+        read_points(write(tmp_path, ROW.format(dtype="bf16", c=1, tpot=0, kind="decode_step")))

@@ -16,6 +16,7 @@ VERBS = (
     "layouts",
     "plan",
     "parse",
+    "webhook",
     "schema",
 )
 SUBJECTS = ("gpus", "mig", "models", "engines", "instances")

@@ -60,8 +60,14 @@ class ServingCertificate:
             for found in (file.stat() for file in files if file.exists())
         )
 
+    def _files(self) -> tuple[Path, Path]:
+        """Return the pair's files behind the kubelet's link, which it may turn while we read."""
+        certificate = (self.folder / "tls.crt").resolve()
+        key = certificate.with_name("tls.key")
+        return certificate, key if key.exists() else self.folder / "tls.key"
+
     def _load(self) -> None:
-        certificate, key = self.folder / "tls.crt", self.folder / "tls.key"
+        certificate, key = self._files()
         try:
             trial = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             trial.load_cert_chain(certificate, key)

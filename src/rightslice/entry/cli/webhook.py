@@ -82,6 +82,9 @@ Port = Annotated[int, typer.Option("--port", help="Of the API server's calls, TL
 HealthPort = Annotated[
     int, typer.Option("--health-port", help="Of /healthz, /readyz and /metrics.")
 ]
+RenewalCheck = Annotated[
+    float, typer.Option("--renewal-check", help="Seconds between looks at a self-made certificate.")
+]
 Drain = Annotated[float, typer.Option("--drain", help="Seconds from SIGTERM to the end.")]
 
 
@@ -100,6 +103,7 @@ def webhook(  # noqa: PLR0913 - one parameter an option
     host: Host = "",
     port: Port = 9443,
     health_port: HealthPort = 8081,
+    renewal_check: RenewalCheck = 60.0,
     drain: Drain = 5.0,
 ) -> None:
     """Serve the admission webhook.
@@ -137,6 +141,7 @@ def webhook(  # noqa: PLR0913 - one parameter an option
         host=host or "0.0.0.0",  # noqa: S104 - a server in a pod listens on the pod's address
         port=port,
         health_port=health_port,
+        renewal_check_seconds=renewal_check,
         drain_seconds=drain,
     )
     asyncio.run(serve(options))

@@ -39,7 +39,6 @@ from rightslice.kube.parse.question import Lookups
 
 logger = logging.getLogger(__name__)
 CERTIFICATE_CHECK_SECONDS: Final = 5.0
-RENEWAL_CHECK_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +56,8 @@ class WebhookOptions:
     host: str = "0.0.0.0"  # noqa: S104 - a server in a pod listens on the pod's address
     port: int = 9443
     health_port: int = 8081
+    renewal_check_seconds: float = 60.0
+    """How often a self-managed certificate is looked at, in the Secret that replicas share."""
     drain_seconds: float = 5.0
     """From SIGTERM until connections are refused: Endpoints take a moment to follow."""
 
@@ -92,7 +93,7 @@ async def serve(options: WebhookOptions) -> None:
         asyncio.create_task(mirror.run()),
         asyncio.create_task(served.events.run()),
         asyncio.create_task(_watch_certificate(certificate, served.metrics, mirror)),
-        asyncio.create_task(_renew(options.self_managed, client)),
+        asyncio.create_task(_renew(options, client)),
     ]
     try:
         async with (
@@ -161,12 +162,12 @@ async def _certificate(options: WebhookOptions, client: AsyncClient) -> ServingC
     return ServingCertificate(options.certificates)
 
 
-async def _renew(managed: SelfManaged | None, client: AsyncClient) -> None:
-    while managed is not None:
-        await asyncio.sleep(RENEWAL_CHECK_SECONDS)
+async def _renew(options: WebhookOptions, client: AsyncClient) -> None:
+    while options.self_managed is not None:
+        await asyncio.sleep(options.renewal_check_seconds)
         try:
-            await managed.refresh(client)
-        except (ApiError, httpx2.HTTPError) as error:
+            await options.self_managed.refresh(client)
+        except (ApiError, httpx2.HTTPError, UnavailableError) as error:
             logger.warning("the certificate could not be checked: %s", error)
 
 

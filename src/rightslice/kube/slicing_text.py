@@ -107,7 +107,7 @@ def _taints(cut: Sequence[CardPlan]) -> SlicingText:
         " the API `resource.k8s.io/v1beta2` (both off by default in 1.36). Pools are called after"
         " nodes, and devices after the GPU's minor number: put your nodes' names in their place."
         " Delete the rules before the cards are planned anew. Look at the first claims'"
-        " allocations: one scheduler (1.36.2, in a test) took the rules and did not follow them.\n\n"
+        " devices: one scheduler (1.36.2, in a test) took the rules and did not follow them.\n\n"
         + _shell([f"kubectl apply -f {files.TAINT_RULES}"])
     )
     return SlicingText(

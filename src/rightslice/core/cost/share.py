@@ -24,9 +24,10 @@ def card_share(device: Device) -> Fraction | None:
     """
     if isinstance(device.share, Exclusive):
         return Fraction(1)
-    if not isinstance(device.share, MigSlice):
-        return Fraction(1, device.share.replicas)
+    parts = 1 if isinstance(device.share, MigSlice) else device.share.replicas
+    if device.profile is None and not isinstance(device.share, MigSlice):
+        return Fraction(1, parts)
     if device.gpu.mig is None or device.profile is None:
         return None
     slots = slice_share(device.gpu.mig, device.profile)
-    return None if slots is None else max(slots.memory, slots.compute)
+    return None if slots is None else max(slots.memory, slots.compute) / parts

@@ -90,6 +90,8 @@ def doubt_on(device: Device, constants: PerfConstants) -> Doubt:
     match device.share:
         case MigSlice() if not _is_whole(device):
             further = constants.log_sd_slice
+        case MpsShare(profile=profile) if profile is not None:
+            further = math.hypot(constants.log_sd_shared, constants.log_sd_slice)
         case MpsShare() | TimeSlice():
             further = constants.log_sd_shared
         case _:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from rightslice.core.catalog.device import Device
+from rightslice.core.catalog.device import SWITCHING_RATIO, Device
 from rightslice.core.catalog.gpu import LinkKind, MatmulDtype
 from rightslice.core.catalog.share import TimeSlice
 from rightslice.core.perf.anchors import Anchors
@@ -79,7 +79,8 @@ def rates_on(
     work = schedule.work
     bandwidth, wide = _bandwidth(device), peak(device, MatmulDtype.FP16)
     latency, per_token = _all_reduce(device, work, served, constants)
-    turns = device.share.replicas if isinstance(device.share, TimeSlice) else 1
+    share = device.share
+    turns = share.replicas * SWITCHING_RATIO if isinstance(share, TimeSlice) else 1.0
     eager = constants.eager_factor if schedule.is_eager else 1.0
     streaming, reading = constants.weight_ratio / bandwidth, constants.kv_ratio / bandwidth
     decoding, prompting = constants.compute_ratio / wide, constants.prefill_ratio / wide

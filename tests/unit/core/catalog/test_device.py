@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from rightslice.core.catalog.device import device_of
+from rightslice.core.catalog.device import SWITCHING_RATIO, device_of
 from rightslice.core.catalog.gpu import Gpu
 from rightslice.core.catalog.mig import ProfileName
 from rightslice.core.catalog.share import Exclusive, MigSlice, MpsShare, Share, TimeSlice
@@ -49,20 +49,33 @@ def test_no_slice_has_more_than_its_card() -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "label", "sms"),
+    ("share", "label", "sms", "switching"),
     [
-        (TimeSlice(replicas=4), "H100-SXM-80GB time-sliced 1/4", 132),
-        (MpsShare(replicas=4), "H100-SXM-80GB MPS 1/4", 33),
+        (TimeSlice(replicas=4), "H100-SXM-80GB time-sliced 1/4", 132, SWITCHING_RATIO),
+        (MpsShare(replicas=4), "H100-SXM-80GB MPS 1/4", 33, 1.0),
     ],
 )
-def test_shared_cards_are_taken_at_their_worst(share: Share, label: str, sms: int) -> None:
-    """A quarter of memory, bandwidth and compute; a time slice still runs on every SM."""
+def test_shared_cards_are_taken_at_their_worst(
+    share: Share, label: str, sms: int, switching: float
+) -> None:
+    """A quarter of memory, bandwidth and compute; turns run on every SM, and pay for switching."""
     gpu = _h100()
     device = device_of(gpu, share)
     assert gpu.memory_bytes is not None
     assert device.memory_bytes == gpu.memory_bytes // 4
-    assert device.bandwidth_bytes_per_second == (gpu.bandwidth_bytes_per_second or 0) / 4
+    bandwidth = gpu.bandwidth_bytes_per_second or 0
+    assert device.bandwidth_bytes_per_second == bandwidth / (4 * switching)
     assert (device.label, device.sms) == (label, sms)
+
+
+def test_a_client_of_a_slice_has_its_part_of_the_slice() -> None:
+    """MPS inside MIG halves the instance, not the card."""
+    profile = ProfileName("3g.40gb")
+    whole = device_of(_h100(), MigSlice(profile=profile))
+    half = device_of(_h100(), MpsShare(replicas=2, profile=profile))
+    assert half.label == "H100-SXM-80GB 3g.40gb MPS 1/2"
+    assert half.memory_bytes == whole.memory_bytes // 2
+    assert (half.sms, half.profile) == (30, whole.profile)
 
 
 @pytest.mark.parametrize("share", [Exclusive(), MigSlice(profile=ProfileName("1g.10gb"))])

@@ -12,6 +12,7 @@ from rightslice.core.catalog.share import (
     Share,
     TimeSlice,
     is_hardware_isolated,
+    is_sound,
 )
 from rightslice.errors import InputError
 
@@ -35,3 +36,23 @@ def test_sharing_needs_two(kind: type[TimeSlice | MpsShare]) -> None:
 def test_isolation_by_hardware(share: Share, isolated: object) -> None:
     """Whole cards and MIG slices keep neighbours out; time slices and MPS do not."""
     assert is_hardware_isolated(share) is isolated
+
+
+@pytest.mark.parametrize(("replicas", "percent", "sound"), [(2, 50, True), (3, 33, False),
+                                                           (4, 25, True), (5, 20, False),
+                                                           (8, 12, True)])  # fmt: skip
+def test_thread_percentages_that_are_reported_unsound(
+    replicas: int, percent: int, sound: object
+) -> None:
+    """On Hopper only: the report clears the other architectures, and turns have no percentage."""
+    share = MpsShare(replicas=replicas)
+    assert share.thread_percent == percent
+    assert is_sound(share, "Hopper") is sound
+    assert is_sound(share, "Ampere")
+    assert is_sound(TimeSlice(replicas=replicas), "Hopper")
+
+
+def test_a_server_of_mps_has_48_clients() -> None:
+    """More are refused by the device plugin's daemon."""
+    with pytest.raises(InputError, match="at most 48"):
+        MpsShare(replicas=49)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from rightslice.core.catalog.share import MpsShare, TimeSlice
+from rightslice.core.catalog.share import MpsShare, Share, TimeSlice
 from rightslice.core.sizing.coefficients import release_number
 from rightslice.core.sizing.result import Sizing
 from rightslice.kube.assignments import Assignment
@@ -78,8 +78,11 @@ def utilization_of_card(assignment: Assignment) -> float:
 
     A time-sliced or MPS server sees the whole card, so its part of the card is told, rounded down.
     """
-    utilization = assignment.sizing.flags.gpu_memory_utilization
-    share = assignment.device.share
+    return utilization_on(assignment.device.share, assignment.sizing.flags.gpu_memory_utilization)
+
+
+def utilization_on(share: Share, utilization: float) -> float:
+    """Return the share of the whole card that is *utilization* of a *share* of it."""
     if isinstance(share, TimeSlice | MpsShare):
         return math.floor(utilization / share.replicas * 10_000) / 10_000
     return utilization
@@ -91,12 +94,16 @@ def kv_cache_bytes(assignment: Assignment) -> int | None:
     Start-up profiling counts what neighbours allocate meanwhile (vllm-project/vllm#55827, #56830);
     a pinned pool skips it. The figure is what remains at the workload's confidence.
     """
-    sizing = assignment.sizing
+    return pinned_kv_bytes(assignment.sizing, assignment.workload.confidence)
+
+
+def pinned_kv_bytes(sizing: Sizing, confidence: float) -> int | None:
+    """Return the KV pool to pin for a server of *sizing*; None where profiling may find it."""
     if sizing.flags.kv_cache_memory_bytes is not None:
         return sizing.flags.kv_cache_memory_bytes
-    if not isinstance(assignment.device.share, TimeSlice | MpsShare):
+    if not isinstance(sizing.device.share, TimeSlice | MpsShare):
         return None
     if release_number(sizing.engine.version) < KV_BYTES_FROM:
         return None
-    pool = sizing.kv.size_bytes.at_least(assignment.workload.confidence)
+    pool = sizing.kv.size_bytes.at_least(confidence)
     return pool if pool > 0 else None

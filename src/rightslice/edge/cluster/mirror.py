@@ -2,8 +2,9 @@
 
 Each kind is listed once and then watched from that moment. When a watch ends with an error (the
 API server restarts, the version is too old, the rights are missing), the kind is listed anew after
-a pause that doubles up to half a minute. Until every kind has been listed once, `is_ready` is
-false, and nothing may be decided.
+a pause that doubles up to half a minute; when it says nothing for long, it is listed anew as well,
+since a connection can die unnoticed. Until every kind has been listed once, `is_ready` is false;
+when one could not be followed for a while, `problem` says so: nothing may be decided then.
 """
 
 from __future__ import annotations
@@ -31,8 +32,12 @@ KINDS: Final[Mapping[str, Resource]] = {
 }
 FIRST_PAUSE_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 30.0
-WATCH_SECONDS: Final = 300
+WATCH_SECONDS: Final = 120
 """The server ends a watch after so long; it is taken up again from the same version."""
+QUIET_SECONDS: Final = 150.0
+"""Without an event for so long, a kind is listed anew."""
+LONGEST_OUTAGE_SECONDS: Final = 20.0
+"""A kind that could not be followed for longer is not relied on."""
 
 
 class Mirror:
@@ -42,12 +47,24 @@ class Mirror:
         self.state = state
         self._client = client
         self._listed: set[str] = set()
-        self.last_event_seconds = 0.0
+        self._lost: dict[str, float] = {}
 
     @property
     def is_ready(self) -> bool:
         """Whether every kind has been listed."""
         return self._listed == set(KINDS)
+
+    @property
+    def problem(self) -> str | None:
+        """Why what is mirrored cannot be relied on now; None when it can."""
+        missing = sorted(set(KINDS) - self._listed)
+        if missing:
+            return f"{', '.join(missing)} of the cluster have not been listed yet"
+        now = time.monotonic()
+        for kind, since in self._lost.items():
+            if now - since > LONGEST_OUTAGE_SECONDS:
+                return f"{kind} of the cluster could not be followed for {now - since:.0f} s"
+        return None
 
     async def run(self) -> None:
         """List and watch every kind, until cancelled."""
@@ -61,7 +78,11 @@ class Mirror:
             began = time.monotonic()
             try:
                 await self._follow(kind)
+            except TimeoutError:
+                logger.debug("no event of %s for %.0f s; listing again", kind, QUIET_SECONDS)
+                continue
             except (ApiError, httpx2.HTTPError, OSError, ValueError) as error:
+                self._lost.setdefault(kind, time.monotonic())
                 logger.warning("watch of %s ended: %s; listing again", kind, error)
             if time.monotonic() - began > LONGEST_PAUSE_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
@@ -76,15 +97,15 @@ class Mirror:
         objects = [one.to_dict() async for one in listing]
         self.state.replace_all(kind, objects)
         self._listed.add(kind)
-        self.last_event_seconds = time.monotonic()
+        self._lost.pop(kind, None)
         changes = client.watch(
             resource,
             resource_version=listing.resourceVersion,
             server_timeout=WATCH_SECONDS,
             **everywhere,
         )
-        async for event, one in changes:
-            self.last_event_seconds = time.monotonic()
+        while True:
+            event, one = await asyncio.wait_for(anext(changes), QUIET_SECONDS)
             if event == "DELETED":
                 self.state.remove(kind, one.to_dict())
             else:

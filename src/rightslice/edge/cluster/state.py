@@ -31,14 +31,47 @@ from rightslice.kube.parse.decoded import at, mapping, text
 logger = logging.getLogger(__name__)
 PROMISE_SECONDS: Final = 15.0
 """How long a promise holds for a pod that never appears: its creation was refused after us."""
+_ZERO: Final = Fraction(0)
+_COUNTED: Final = "requests."
+"""How a quota spells the count of an extended resource."""
 Decoded = Mapping[str, object]
 Key = tuple[str, str]
 
 
+Amounts = Mapping[str, Fraction]
+
+
 @dataclass(frozen=True, slots=True)
 class _Promise:
-    amounts: Mapping[str, Fraction]
+    namespace: str
+    amounts: Amounts
     until: float
+
+
+@dataclass
+class _Sums:
+    """Amounts by node or namespace, added and taken off as pods come and go."""
+
+    totals: dict[str, dict[str, Fraction]] = field(default_factory=dict)
+
+    def add(self, where: str, amounts: Amounts) -> None:
+        held = self.totals.setdefault(where, {})
+        for resource, amount in amounts.items():
+            held[resource] = held.get(resource, _ZERO) + amount
+
+    def take(self, where: str, amounts: Amounts) -> None:
+        held = self.totals.get(where, {})
+        for resource, amount in amounts.items():
+            left = held.get(resource, _ZERO) - amount
+            if left > 0:
+                held[resource] = left
+            else:
+                held.pop(resource, None)
+        if not held:
+            self.totals.pop(where, None)
+
+    def of(self, where: str) -> dict[str, Fraction]:
+        return dict(self.totals.get(where, {}))
 
 
 @dataclass
@@ -52,8 +85,10 @@ class ClusterState:
     now: Callable[[], float]
     _nodes: dict[str, ClusterNode] = field(default_factory=dict)
     _hardware: dict[str, NodeHardware] = field(default_factory=dict)
-    _pods: dict[Key, tuple[str, Mapping[str, Fraction]]] = field(default_factory=dict)
-    _used: dict[str, dict[str, Fraction]] = field(default_factory=dict)
+    _built: dict[str, ClusterNode] = field(default_factory=dict)
+    _pods: dict[Key, tuple[str, Amounts]] = field(default_factory=dict)
+    _used: _Sums = field(default_factory=_Sums)
+    _asked: _Sums = field(default_factory=_Sums)
     _namespaces: dict[str, Mapping[str, str]] = field(default_factory=dict)
     _quotas: dict[Key, ResourceQuota] = field(default_factory=dict)
     _limit_ranges: dict[Key, list[LimitRange]] = field(default_factory=dict)
@@ -84,6 +119,7 @@ class ClusterState:
         match kind:
             case "Node":
                 self._nodes.pop(key[1], None)
+                self._built.pop(key[1], None)
                 self._hardware.pop(key[1], None)
             case "Pod":
                 self._forget_pod(key)
@@ -95,31 +131,67 @@ class ClusterState:
                 self._limit_ranges.pop(key, None)
         self._value = None
 
-    def promise(self, decision: str, amounts: Mapping[str, Fraction]) -> None:
+    def promise(self, decision: str, namespace: str, amounts: Amounts) -> None:
         """Hold *amounts* back until the pod of *decision* is seen, or the promise is too old."""
-        self._promises[decision] = _Promise(amounts, self.now() + PROMISE_SECONDS)
+        self._promises[decision] = _Promise(namespace, amounts, self.now() + PROMISE_SECONDS)
         self._value = None
+
+    def has_promised(self, decision: str) -> bool:
+        """Whether the promise of *decision* still holds."""
+        self._drop_old_promises()
+        return decision in self._promises
+
+    def release(self, decision: str) -> None:
+        """Take a promise back."""
+        if self._promises.pop(decision, None) is not None:
+            self._value = None
 
     @property
     def hardware(self) -> Mapping[str, NodeHardware]:
         """What each node's GPU resources stand for, by node name."""
         return self._hardware
 
-    def cluster(self) -> Cluster:
-        """Return the cluster as it is now."""
+    def cluster(self, without: str | None = None) -> Cluster:
+        """Return the cluster as it is now, the promise of decision *without* left out."""
         self._drop_old_promises()
-        if self._value is None:
-            self._value = Cluster(
-                nodes=tuple(
-                    replace(node, used=dict(self._used.get(name, {})))
-                    for name, node in self._nodes.items()
-                ),
-                pending=self._pending(),
-                quotas=tuple(self._quotas.values()),
-                limit_ranges=tuple(one for some in self._limit_ranges.values() for one in some),
-                namespaces=dict(self._namespaces),
-            )
-        return self._value
+        own = self._promises.pop(without, None) if without is not None else None
+        if own is None or without is None:
+            if self._value is None:
+                self._value = self._build()
+            return self._value
+        value = self._build()
+        self._promises[without] = own
+        return value
+
+    def _build(self) -> Cluster:
+        for name, node in self._nodes.items():
+            if name not in self._built:
+                self._built[name] = replace(node, used=self._used.of(name))
+        return Cluster(
+            nodes=tuple(self._built[name] for name in self._nodes),
+            pending=self._pending(),
+            quotas=tuple(self._counted(one) for one in self._quotas.values()),
+            limit_ranges=tuple(one for some in self._limit_ranges.values() for one in some),
+            namespaces=dict(self._namespaces),
+        )
+
+    def _counted(self, quota: ResourceQuota) -> ResourceQuota:
+        """Return *quota* with at least what the pods in sight, and the promised ones, hold.
+
+        The API server writes ``status.used`` before it makes the pod, and the two are watched
+        apart: a pod too many would be refused, not left waiting.
+        """
+        asked = self._asked.of(quota.namespace)
+        for one in self._promises.values():
+            if one.namespace == quota.namespace:
+                for resource, amount in one.amounts.items():
+                    asked[resource] = asked.get(resource, _ZERO) + amount
+        used = dict(quota.used)
+        for key in quota.hard:
+            held = asked.get(key.removeprefix(_COUNTED)) if key.startswith(_COUNTED) else None
+            if held is not None:
+                used[key] = max(held, used.get(key, _ZERO))
+        return replace(quota, used=used)
 
     def _put(self, kind: str, given: Decoded) -> None:
         key = _key(given)
@@ -128,6 +200,7 @@ class ClusterState:
                 node = read_node(given)
                 known = self._nodes.get(node.name)
                 self._nodes[node.name] = node
+                self._built.pop(node.name, None)
                 if known is None or (known.labels, known.allocatable) != (
                     node.labels, node.allocatable,
                 ):  # fmt: skip
@@ -149,20 +222,21 @@ class ClusterState:
         node, amounts = bound_requests(given)
         if amounts:
             self._pods[key] = node, amounts
-            held = self._used.setdefault(node, {})
-            for resource, amount in amounts.items():
-                held[resource] = held.get(resource, Fraction(0)) + amount
+            self._used.add(node, amounts)
+            self._asked.add(key[0], amounts)
+            self._built.pop(node, None)
 
     def _forget_pod(self, key: Key) -> None:
         node, amounts = self._pods.pop(key, (UNBOUND, {}))
-        for resource, amount in amounts.items():
-            self._used[node][resource] -= amount
+        self._used.take(node, amounts)
+        self._asked.take(key[0], amounts)
+        self._built.pop(node, None)
 
     def _pending(self) -> dict[str, Fraction]:
-        waiting = dict(self._used.get(UNBOUND, {}))
+        waiting = self._used.of(UNBOUND)
         for one in self._promises.values():
             for resource, amount in one.amounts.items():
-                waiting[resource] = waiting.get(resource, Fraction(0)) + amount
+                waiting[resource] = waiting.get(resource, _ZERO) + amount
         return waiting
 
     def _drop_old_promises(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
@@ -12,9 +12,15 @@ from rightslice.core.catalog.question import Question
 from rightslice.core.fit.constants import FittedConstants
 from rightslice.core.fit.result import Offer, Recommendation
 from rightslice.edge.cluster.state import ClusterState
-from rightslice.kube.admission.decide import Outcome, World, recommend_with
-from rightslice.kube.admission.review import Reviewed, review
+from rightslice.kube.admission.decide import (
+    Outcome,
+    World,
+    device_key,
+    recommend_with,
+)
+from rightslice.kube.admission.review import DECISION, Reviewed, review
 from rightslice.kube.admission.settings import Mode, Settings
+from rightslice.kube.parse.decoded import at, mapping, text
 from rightslice.kube.parse.question import Lookups
 
 MOST_ANSWERS: Final = 2048
@@ -33,9 +39,7 @@ class Answers:
 
     def recommend(self, question: Question, offers: Sequence[Offer]) -> Recommendation:
         """Return `core.fit.fit`'s answer; the same question over equal devices is asked once."""
-        devices = tuple(
-            (one.device.label, one.device.memory_bytes, one.tensor_parallel) for one in offers
-        )
+        devices = tuple(device_key(one) for one in offers)
         key = question, devices
         kept = self._kept.get(key)
         if kept is not None:
@@ -58,6 +62,8 @@ class Reviewer:
     settings: Settings
     lookups: Lookups
     answers: Answers
+    problem: Callable[[], str | None] = lambda: None
+    """Why the state cannot be relied on now, or None."""
 
     def review(self, request: Mapping[str, object]) -> Reviewed:
         """Return the reply to an AdmissionReview.
@@ -65,22 +71,34 @@ class Reviewer:
         Raises:
             InputError: when it is none.
         """
+        earlier = self._earlier(request)
         world = World(
-            cluster=self.state.cluster(),
+            cluster=self.state.cluster(without=earlier),
             hardware=self.state.hardware,
             settings=self.settings,
             lookups=self.lookups,
             recommend=self.answers.recommend,
+            problem=self.problem(),
+            is_again=earlier is not None,
         )
         reviewed = review(request, world)
-        self._promise(reviewed)
+        self._promise(reviewed, earlier)
         return reviewed
 
-    def _promise(self, reviewed: Reviewed) -> None:
+    def _earlier(self, request: Mapping[str, object]) -> str | None:
+        """Return the decision that this pod carries, when it was made here a moment ago."""
+        notes = mapping(at(request, "request", "object", "metadata", "annotations"))
+        decision = text(notes.get(DECISION))
+        return decision if decision is not None and self.state.has_promised(decision) else None
+
+    def _promise(self, reviewed: Reviewed, earlier: str | None) -> None:
         decision = reviewed.decision
         proposed = decision.proposed
         given = decision.outcome in (Outcome.RESIZED, Outcome.LARGEST) and reviewed.patch
         if not given or proposed is None or decision.mode is not Mode.ENFORCE:
             return
         if not reviewed.is_dry_run:
-            self.state.promise(reviewed.uid, {proposed.resource: Fraction(proposed.count)})
+            if earlier is not None:
+                self.state.release(earlier)
+            amounts = {proposed.resource: Fraction(proposed.count)}
+            self.state.promise(reviewed.uid, reviewed.namespace, amounts)

@@ -123,6 +123,7 @@ def assemble(
         settings=options.settings,
         lookups=Lookups(model=catalog.model, engine=catalog.engine),
         answers=Answers(constants_with(options.calibrations)),
+        problem=lambda: mirror.problem,
     )
     served = Served(
         reviewer=reviewer,

@@ -11,15 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from rightslice.core.catalog.question import Question
+from rightslice.core.catalog.question import Isolation, Question
 from rightslice.core.catalog.share import is_hardware_isolated
 from rightslice.core.fit.constants import FittedConstants
 from rightslice.core.fit.fit import fit
 from rightslice.core.fit.result import Candidate, Offer, Recommendation, Refused
 from rightslice.errors import InputError
+from rightslice.kube.admission.arguments import flags_to_say, takes_flags, wish_of
+from rightslice.kube.admission.hands_off import hands_off
 from rightslice.kube.admission.offers import ClusterOffer, cluster_offers, is_gpu, needs_of
-from rightslice.kube.admission.settings import MODE_LABEL, Mode, Settings, mode_of
-from rightslice.kube.cluster.filters import beyond_these
+from rightslice.kube.admission.settings import MODE_LABEL, Mode, ModeFound, Settings, mode_of
 from rightslice.kube.cluster.hardware import NodeHardware
 from rightslice.kube.cluster.view import Cluster
 from rightslice.kube.explain import latency_text, load_text
@@ -52,6 +53,10 @@ class Outcome(Enum):
     """No offer of the cluster holds its load; the one that holds most."""
     NO_ROOM = "NoRoom"
     """What would hold its load is not free now."""
+    NOTHING_HOLDS = "NothingHolds"
+    """No offer of the cluster holds its load, and the largest is not free, or does not start it."""
+    NOT_READY = "NotReady"
+    """What the cluster has is not known now."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +69,10 @@ class World:
     settings: Settings
     lookups: Lookups
     recommend: Recommend
+    problem: str | None = None
+    """Why what is known of the cluster cannot be relied on now; None when it can."""
+    is_again: bool = False
+    """Whether this pod was decided a moment ago: another webhook changed it, and it came back."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +88,8 @@ class Decision:
     proposed: ClusterOffer | None = None
     """None where nothing is to change."""
     candidate: Candidate | None = None
+    flags: tuple[str, ...] = ()
+    """Flags to add to the serving container's arguments."""
     reasons: tuple[str, ...] = ()
     """Why this offer, or why none; the first is the one to show."""
     assumed: tuple[str, ...] = ()
@@ -93,8 +104,7 @@ def recommend_with(constants: FittedConstants) -> Recommend:
 def decide(pod: Mapping[str, object], namespace: str, world: World) -> Decision:
     """Return what should become of *pod* of *namespace*; never raises for what a pod may hold."""
     notes = mapping(at(pod, "metadata", "annotations"))
-    labels = world.cluster.namespaces.get(namespace, {})
-    found = mode_of(text(notes.get(MODE_LABEL)), labels, world.settings)
+    found = _mode(text(notes.get(MODE_LABEL)), namespace, world)
     told = () if found.problem is None else (found.problem,)
     if found.mode is Mode.OFF:
         return Decision(outcome=Outcome.OFF, mode=found.mode, warnings=told)
@@ -103,7 +113,18 @@ def decide(pod: Mapping[str, object], namespace: str, world: World) -> Decision:
         decision = _decide(pod, parsed, namespace, world, found.mode)
     except InputError as error:
         decision = Decision(outcome=Outcome.NOT_UNDERSTOOD, mode=found.mode, reasons=(str(error),))
+    if decision.outcome is Outcome.NOT_A_SERVER:
+        return decision
     return replace(decision, warnings=(*told, *decision.warnings))
+
+
+def _mode(pod_says: str | None, namespace: str, world: World) -> ModeFound:
+    """Return the mode; a namespace whose labels have not been seen is advised at most."""
+    labels = world.cluster.namespaces.get(namespace)
+    if labels is not None:
+        return mode_of(pod_says, labels, world.settings)
+    ceiling = min(world.settings.ceiling, Mode.ADVISE, key=lambda one: one.reach)
+    return mode_of(pod_says, {}, replace(world.settings, ceiling=ceiling))
 
 
 def _decide(
@@ -119,63 +140,81 @@ def _decide(
         container=index,
         current=f"{parsed.gpu_count or 1} x {resource}",
     )
+    if world.problem is not None:
+        return replace(start, outcome=Outcome.NOT_READY, reasons=(world.problem,))
     asked = question_of(parsed, world.lookups, world.settings.defaults)
     if isinstance(asked, NotAsked):
         return replace(start, reasons=asked.reasons, assumed=asked.assumed)
     start = replace(start, assumed=asked.assumed)
-    beyond = _hands_off(pod, index)
+    beyond = hands_off(pod, index, parsed)
     if beyond is not None:
         return replace(start, outcome=Outcome.LEFT_ALONE, reasons=(beyond,))
-    return _fitted(pod, namespace, asked, start, world)
+    return _sized(pod, namespace, asked, start, world)
 
 
-def _hands_off(pod: Mapping[str, object], index: int) -> str | None:
-    """Return why nothing of the pod may be changed, or None."""
-    containers = [*items(at(pod, "spec", "containers")), *items(at(pod, "spec", "initContainers"))]
-    holders = [one for one in containers if any(map(is_gpu, _resources(one)))]
-    if holders != [items(at(pod, "spec", "containers"))[index]]:
-        return "more than one container asks for GPUs: which part is whose is not known here"
-    if items(at(pod, "spec", "resourceClaims")):
-        return "it has ResourceClaims: its devices come from DRA"
-    return beyond_these(mapping(pod.get("spec")))
-
-
-def _resources(container: object) -> set[str]:
-    resources = mapping(mapping(container).get("resources"))
-    return {*mapping(resources.get("limits")), *mapping(resources.get("requests"))}
-
-
-def _fitted(
+def _sized(
     pod: Mapping[str, object], namespace: str, asked: Asked, start: Decision, world: World
 ) -> Decision:
+    wish = wish_of(mapping(at(pod, "metadata", "annotations")))
+    can_set = wish.sets and takes_flags(items(at(pod, "spec", "containers"))[start.container or 0])
     ranks = asked.question.tensor_parallel or 1
-    question = replace(asked.question, tensor_parallel=ranks, flags_open=False)
+    question = replace(asked.question, tensor_parallel=ranks, flags_open=can_set)
     every = cluster_offers(needs_of(pod, namespace, ranks), world.cluster, world.hardware)
-    every = tuple(one for one in every if _isolated(one, question))
-    free = tuple(one for one in every if one.obstacle is None)
+    every = tuple(one for one in every if _will_do(one, question))
     if not every:
         problem = _no_offers(world, ranks)
         return replace(start, outcome=Outcome.NO_ROOM, reasons=(problem,))
+    decision = _fitted(question, every, start, world)
+    if not wish.sets or decision.candidate is None:
+        told = () if wish.problem is None else (wish.problem,)
+        return replace(decision, warnings=(*decision.warnings, *told))
+    return _with_flags(decision, decision.candidate, question)
+
+
+def _fitted(
+    question: Question, every: Sequence[ClusterOffer], start: Decision, world: World
+) -> Decision:
+    free = tuple(one for one in every if one.obstacle is None)
     found = world.recommend(question, [one.offer for one in free]) if free else None
     if found is not None and found.chosen is not None:
         return _with_offer(start, found.chosen, free, Outcome.RESIZED, _why(found, question))
     over_all = world.recommend(question, [one.offer for one in every])
     if over_all.chosen is not None:
-        wanted = _matching(over_all.chosen.offer, every)
+        obstacle = _matching(over_all.chosen.offer, every, start.current).obstacle
         reason = f"{over_all.chosen.offer.name} would hold {load_text(question.traffic)}"
-        return replace(
-            start, outcome=Outcome.NO_ROOM, reasons=(f"{reason}, but {wanted.obstacle}",)
-        )
-    best = None if found is None else found.best_effort
-    if best is None or not isinstance(best.outcome, Refused):
-        nearest = over_all.best_effort or over_all.candidates[0]
-        return replace(start, outcome=Outcome.NO_ROOM, reasons=(_refusal(nearest),))
+        return replace(start, outcome=Outcome.NO_ROOM, reasons=(f"{reason}, but {obstacle}",))
+    best = over_all.best_effort or over_all.candidates[0]
+    obstacle = _matching(best.offer, every, start.current).obstacle
+    if best.prediction is None or obstacle is not None:
+        told = _refusal(best) if obstacle is None else f"{_refusal(best)}; {obstacle}"
+        return replace(start, outcome=Outcome.NOTHING_HOLDS, reasons=(told,))
     return _with_offer(start, best, free, Outcome.LARGEST, (_refusal(best),))
 
 
-def _isolated(offer: ClusterOffer, question: Question) -> bool:
-    """Shared cards are offered only to pods that say they will do."""
-    return question.isolation.value == "none" or is_hardware_isolated(offer.offer.device.share)
+def _with_flags(decision: Decision, candidate: Candidate, question: Question) -> Decision:
+    """Add the flags of the offer that is taken, or say them where they are not to be added."""
+    flags = flags_to_say(candidate, question.confidence)
+    if not flags:
+        return decision
+    if question.flags_open and decision.mode is Mode.ENFORCE:
+        return replace(decision, flags=flags)
+    why = "in advise" if question.flags_open else "its arguments are no plain list for the server"
+    told = f"rightslice: no flags are added ({why}); give it {' '.join(flags)}"
+    return replace(decision, warnings=(*decision.warnings, told))
+
+
+def _will_do(offer: ClusterOffer, question: Question) -> bool:
+    """Whether a pod may be put there: shared cards need its word, and a bounded utilization.
+
+    A server on a shared card sees all of its memory, so that vLLM's default would take it whole.
+    """
+    share = offer.offer.device.share
+    if is_hardware_isolated(share):
+        return True
+    given = question.server.gpu_memory_utilization
+    replicas = getattr(share, "replicas", 1)
+    bounded = question.flags_open if given is None else given * replicas <= 1
+    return question.isolation is Isolation.NONE and bounded
 
 
 def _with_offer(
@@ -185,7 +224,7 @@ def _with_offer(
     outcome: Outcome,
     reasons: tuple[str, ...],
 ) -> Decision:
-    chosen = _matching(candidate.offer, free)
+    chosen = _matching(candidate.offer, free, start.current)
     same = start.current == f"{chosen.count} x {chosen.resource}" and not chosen.selector
     settled = outcome is Outcome.RESIZED and same
     return replace(
@@ -197,8 +236,17 @@ def _with_offer(
     )
 
 
-def _matching(offer: Offer, every: Sequence[ClusterOffer]) -> ClusterOffer:
-    return next(one for one in every if one.offer is offer or one.offer == offer)
+def _matching(offer: Offer, every: Sequence[ClusterOffer], current: str | None) -> ClusterOffer:
+    """Return the offer that *offer* came from: free before taken, and as it is asked for now."""
+    same = (one for one in every if device_key(one.offer) == device_key(offer))
+    return min(
+        same, key=lambda one: (one.obstacle is not None, f"{one.count} x {one.resource}" != current)
+    )
+
+
+def device_key(offer: Offer) -> tuple[str, int, int]:
+    """Return what tells offers without a price apart: device, its memory, and how many of it."""
+    return offer.device.label, offer.device.memory_bytes, offer.tensor_parallel
 
 
 def _why(found: Recommendation, question: Question) -> tuple[str, ...]:

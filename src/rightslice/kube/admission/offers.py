@@ -14,16 +14,17 @@ from fractions import Fraction
 from typing import Final
 
 from rightslice.core.catalog.device import Device
+from rightslice.core.catalog.resource import WHOLE
 from rightslice.core.catalog.share import Exclusive
 from rightslice.core.fit.offers import CardKind, offers
 from rightslice.core.fit.result import Offer
 from rightslice.kube.cluster.demand import pod_requests
 from rightslice.kube.cluster.filters import may_use
-from rightslice.kube.cluster.hardware import SLICE_PREFIX, NodeHardware
+from rightslice.kube.cluster.hardware import PRODUCT, SHARED, SLICE_PREFIX, NodeHardware
 from rightslice.kube.cluster.view import Cluster, ClusterNode
 from rightslice.kube.parse.decoded import mapping
 
-PRODUCT: Final = "nvidia.com/gpu.product"
+VENDOR: Final = "nvidia.com/"
 _ONE_NODE: Final = 16
 """Cards of the largest node; tensor parallelism goes no further."""
 
@@ -66,8 +67,13 @@ def needs_of(pod: Mapping[str, object], namespace: str, ranks: int) -> PodNeeds:
 
 
 def is_gpu(resource: str) -> bool:
-    """Whether *resource* is an NVIDIA GPU, or a part of one, by its name."""
-    return resource.startswith(("nvidia.com/gpu", SLICE_PREFIX))
+    """Whether *resource* is an NVIDIA GPU, or a part of one, by the device plugin's own names."""
+    return resource in (WHOLE, SHARED) or resource.startswith(SLICE_PREFIX)
+
+
+_Key = tuple[str, str, str]
+"""Resource, product label, and what is behind them."""
+_UNKNOWN: Final = "?"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +85,7 @@ class _Kind:
     device: Device
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def key(self) -> _Key:
         """What tells it from others; devices of one board and share are the same."""
         return self.resource, self.product, _behind(self.device)
 
@@ -94,19 +100,22 @@ def cluster_offers(
         cluster: nodes, quotas and what is taken.
         hardware: what each node's GPU resources stand for, by node name.
     """
-    kinds: dict[tuple[str, str, str], _Kind] = {}
-    nodes: dict[tuple[str, str, str], list[ClusterNode]] = {}
+    kinds: dict[_Key, _Kind] = {}
+    nodes: dict[_Key, list[ClusterNode]] = {}
+    unknown: set[_Key] = set()
     for node in cluster.nodes:
-        if not may_use(needs.spec, node):
+        gpus = hardware.get(node.name)
+        if gpus is None or not (gpus.handed_out or gpus.unknown) or not may_use(needs.spec, node):
             continue
-        for one in hardware[node.name].handed_out if node.name in hardware else ():
-            product = node.labels.get(PRODUCT, "")
+        product = node.labels.get(PRODUCT, "")
+        unknown.update((resource, product, _UNKNOWN) for resource in gpus.unknown)
+        for one in gpus.handed_out:
             kind = _Kind(resource=one.resource, product=product, device=one.device)
             kinds.setdefault(kind.key, kind)
             nodes.setdefault(kind.key, []).append(node)
     found = []
     for key, kind in kinds.items():
-        selector = _selector(key, kinds)
+        selector = _selector(key, {*kinds, *unknown})
         if selector is not None and _can_span(kind.device, needs.ranks):
             obstacle, free = _availability(kind.resource, nodes[key], needs, cluster)
             found.append(
@@ -130,15 +139,13 @@ def _can_span(device: Device, ranks: int) -> bool:
     return ranks == 1 or (isinstance(device.share, Exclusive) and ranks <= _ONE_NODE)
 
 
-def _selector(
-    key: tuple[str, str, str], every: Iterable[tuple[str, str, str]]
-) -> dict[str, str] | None:
+def _selector(key: _Key, every: Iterable[_Key]) -> dict[str, str] | None:
     """Return the labels that tell *key* from other devices of its resource; None: nothing does."""
     resource, product, behind = key
     others = [one for one in every if one[0] == resource and one[2] != behind]
     if not others:
         return {}
-    if any(one[1] == product for one in others):
+    if not product or any(one[1] == product for one in others):
         return None
     return {PRODUCT: product}
 
@@ -152,7 +159,7 @@ def _availability(
     if refused is not None:
         return refused, 0
     free = sum(_places(node, resource, count, needs) for node in nodes)
-    waiting = int(cluster.pending.get(resource, Fraction(0)) // count)
+    waiting = int(cluster.pending.get(resource, Fraction(0)))  # each may break one place
     if free - waiting >= 1:
         return None, free - waiting
     if free:
@@ -189,7 +196,12 @@ def _not_allowed(resource: str, count: int, namespace: str, cluster: Cluster) ->
         if left is not None and left < count:
             return f"ResourceQuota {quota.name} leaves {int(left)} {resource}"
     for bound in cluster.limit_ranges_of(namespace):
-        largest = bound.maximum.get(resource)
+        largest, least = bound.maximum.get(resource), bound.minimum.get(resource)
         if largest is not None and largest < count:
             return f"LimitRange {bound.name} allows {int(largest)} {resource} a {bound.counts}"
+        if least is not None and least > count:
+            return f"LimitRange {bound.name} wants {int(least)} {resource} a {bound.counts}"
+        other = next((one for one in bound.names if is_gpu(one) and one != resource), None)
+        if other is not None:
+            return f"LimitRange {bound.name} rules {other}, which it would add or miss"
     return None

@@ -21,6 +21,8 @@ from rightslice.kube.parse.decoded import at, items, mapping
 from rightslice.records import Json
 
 Operation = dict[str, Json]
+LONGEST_ANNOTATIONS: Final = 256 * 1024
+"""Bytes of all annotations (apimachinery pkg/api/validation, TotalAnnotationSizeLimitB)."""
 _KEY: Final = str.maketrans({"~": "~0", "/": "~1"})
 
 
@@ -29,9 +31,12 @@ class Change:
     """What is to become of a pod; empty parts stay as they are."""
 
     annotations: Mapping[str, str] = field(default_factory=dict)
+    gone: tuple[str, ...] = ()
+    """Annotations to remove where they are: those of an earlier decision."""
     container: int | None = None
-    """Index of the serving container, whose GPU resources are replaced."""
+    """Index of the serving container."""
     resource: str = ""
+    """What its GPU resources are replaced by; empty: they stay."""
     count: int = 1
     node_selector: Mapping[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
@@ -45,11 +50,27 @@ def operations(pod: Mapping[str, object], change: Change) -> list[Operation]:
     """
     patch: list[Operation] = []
     _set_keys(patch, pod, ("metadata", "annotations"), change.annotations)
+    notes = mapping(at(pod, "metadata", "annotations"))
+    patch += [
+        {"op": "remove", "path": _path("metadata", "annotations", one)}
+        for one in change.gone
+        if one in notes
+    ]
     _set_keys(patch, pod, ("spec", "nodeSelector"), change.node_selector)
     if change.container is None:
         return patch
-    container = items(at(pod, "spec", "containers"))[change.container]
     base = ("spec", "containers", str(change.container))
+    if change.resource:
+        _replace_gpu(patch, pod, base, change)
+    end = _path(*base, "args", "-")
+    patch += [{"op": "add", "path": end, "value": one} for one in change.arguments]
+    return patch
+
+
+def _replace_gpu(
+    patch: list[Operation], pod: Mapping[str, object], base: Sequence[str], change: Change
+) -> None:
+    container = items(at(pod, "spec", "containers"))[int(base[2])]
     for part in ("limits", "requests"):
         present = mapping(at(container, "resources", part))
         gone = (name for name in present if is_gpu(name) and name != change.resource)
@@ -57,9 +78,6 @@ def operations(pod: Mapping[str, object], change: Change) -> list[Operation]:
     wanted = {change.resource: str(change.count)}
     for part in ("limits", "requests"):
         _set_keys(patch, pod, (*base, "resources", part), wanted)
-    end = _path(*base, "args", "-")
-    patch += [{"op": "add", "path": end, "value": one} for one in change.arguments]
-    return patch
 
 
 def _set_keys(
@@ -102,6 +120,15 @@ def patched(pod: Mapping[str, object], patch: Sequence[Operation]) -> dict[str, 
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
         raise InputError(f"the patch does not apply: {error}") from None
     return dict(result)
+
+
+def notes_problem(pod: Mapping[str, object]) -> str | None:
+    """Return why the API server would refuse the annotations of *pod*, or None."""
+    notes = mapping(at(pod, "metadata", "annotations"))
+    size = sum(len(f"{key}{value}".encode(errors="replace")) for key, value in notes.items())
+    if size > LONGEST_ANNOTATIONS:
+        return f"its annotations would take {size} of {LONGEST_ANNOTATIONS} bytes"
+    return None
 
 
 def resource_problem(pod: Mapping[str, object]) -> str | None:

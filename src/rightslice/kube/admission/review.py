@@ -17,6 +17,7 @@ from rightslice.kube.admission.decide import Decision, Outcome, World, decide
 from rightslice.kube.admission.patch import (
     Change,
     Operation,
+    notes_problem,
     operations,
     patched,
     resource_problem,
@@ -34,11 +35,23 @@ ASSUMED: Final = f"{GROUP}/assumed"
 PREVIOUS: Final = f"{GROUP}/previous-request"
 DECISION: Final = f"{GROUP}/decision"
 """The uid of the request in which the pod got what it asks for now."""
+FLAGS_SET: Final = f"{GROUP}/flags-set"
+WRITTEN: Final[Mapping[str, str]] = {
+    OUTCOME: "what came of the pod, one of the outcomes below",
+    OFFER: "the offer that holds its load, or the largest one",
+    REASON: "why that offer, with its numbers; or why the pod was left as it is",
+    ASSUMED: "what stood in for what the pod does not say",
+    PREVIOUS: "in Enforce: what the pod asked for before",
+    DECISION: "in Enforce: the uid of the admission request that changed it",
+    FLAGS_SET: "in Enforce, with `flags: set`: the flags that were added to its arguments",
+}
+"""Every annotation that the webhook writes, and what it says."""
 _LONGEST_WARNING: Final = 250
 """Characters; longer ones may be cut by clients (kubernetes.io "Admission webhook good practices":
 120 where possible; ours hold a reason with its numbers)."""
 _LONGEST_ANNOTATION: Final = 2000
-_SILENT: Final = (Outcome.OFF, Outcome.NOT_A_SERVER)
+_SILENT: Final = (Outcome.OFF, Outcome.NOT_A_SERVER, Outcome.NOT_READY)
+"""Outcomes that leave no mark on the pod."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +86,8 @@ def review(request: Mapping[str, object], world: World) -> Reviewed:
         decision = decide(pod, namespace, world)
     else:
         decision = Decision(outcome=Outcome.NOT_A_SERVER, mode=world.settings.mode)
-    patch, problem = _checked_patch(pod, decision, uid)
+    settled = world.is_again and decision.outcome is Outcome.RIGHT and not decision.flags
+    patch, problem = ([], None) if settled else _checked_patch(pod, decision, uid)
     warnings = (*_warnings(decision), *(() if problem is None else (problem,)))
     owners = at(pod, "metadata", "ownerReferences")
     owner = next(
@@ -103,7 +117,8 @@ def _response(uid: str, patch: list[Operation], warnings: tuple[str, ...]) -> di
 def change_of(decision: Decision, uid: str) -> Change:
     """Return what *decision*, of request *uid*, makes of its pod.
 
-    Notes are always written, the GPU request is replaced only in Enforce.
+    Notes are always written, the GPU request is replaced only in Enforce. Notes of an earlier
+    decision that this one does not make (a pod made from another's manifest) are removed.
     """
     if decision.outcome in _SILENT:
         return Change()
@@ -114,16 +129,32 @@ def change_of(decision: Decision, uid: str) -> Change:
         notes[ASSUMED] = _cut("; ".join(decision.assumed), _LONGEST_ANNOTATION)
     if decision.candidate is not None:
         notes[OFFER] = decision.candidate.offer.name
+    if decision.flags:
+        notes[FLAGS_SET] = " ".join(decision.flags)
     proposed = decision.proposed
-    if decision.mode is not Mode.ENFORCE or proposed is None:
-        return Change(annotations=notes)
+    if decision.mode is not Mode.ENFORCE:
+        return Change(annotations=notes, gone=_stale(notes))
+    if proposed is None:
+        return Change(
+            annotations=notes,
+            gone=_stale(notes),
+            container=decision.container,
+            arguments=decision.flags,
+        )
+    notes |= {PREVIOUS: decision.current or "", DECISION: uid}
     return Change(
-        annotations={**notes, PREVIOUS: decision.current or "", DECISION: uid},
+        annotations=notes,
+        gone=_stale(notes),
         container=decision.container,
         resource=proposed.resource,
         count=proposed.count,
         node_selector=proposed.selector,
+        arguments=decision.flags,
     )
+
+
+def _stale(notes: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(one for one in WRITTEN if one not in notes)
 
 
 def _checked_patch(
@@ -134,9 +165,13 @@ def _checked_patch(
         patch = operations(pod, change_of(decision, uid))
         if not patch:
             return [], None
-        before, after = resource_problem(pod), resource_problem(patched(pod, patch))
+        result = patched(pod, patch)
+        before, after = resource_problem(pod), resource_problem(result)
+        longer = notes_problem(result)
     except (InputError, IndexError, ValueError) as error:
         return [], f"rightslice leaves this pod as it is: {error}"
+    if longer is not None:
+        return [], f"rightslice leaves this pod as it is: {longer}"
     if after is not None and decision.mode is Mode.ENFORCE and decision.proposed is not None:
         return [], f"rightslice leaves this pod as it is: {after}"
     if after is not None and before is None:
@@ -145,7 +180,7 @@ def _checked_patch(
 
 
 def _warnings(decision: Decision) -> tuple[str, ...]:
-    if decision.outcome in _SILENT or decision.outcome is Outcome.RIGHT:
+    if decision.outcome in (Outcome.OFF, Outcome.NOT_A_SERVER, Outcome.RIGHT):
         return decision.warnings
     reason = decision.reasons[0] if decision.reasons else ""
     proposed = decision.proposed
@@ -158,6 +193,10 @@ def _warnings(decision: Decision) -> tuple[str, ...]:
         case Outcome.LARGEST:
             taken = f"{wanted or decision.current} is the largest"
             line = f"rightslice: no offer of this cluster holds the load; {taken}: {reason}"
+        case Outcome.NOTHING_HOLDS:
+            line = f"rightslice: {decision.current} stays, no offer of this cluster holds: {reason}"
+        case Outcome.NOT_READY:
+            line = f"rightslice: passed unchanged, create the pod again later: {reason}"
         case Outcome.NO_ROOM:
             line = f"rightslice: {decision.current} stays: {reason}"
         case Outcome.LEFT_ALONE:

@@ -2,8 +2,9 @@
 
 The rule is that of k8s.io/component-helpers resource/helpers.go (PodRequests): containers and
 restartable init containers (sidecars) add up, plain init containers run alone beside the sidecars
-started before them, and the runtime class's overhead comes on top. A request that is not stated
-is the limit's, as the API server defaults it.
+started before them, what is stated for the pod as a whole stands in place of the sum, and the
+runtime class's overhead comes on top. A request that is not stated is the limit's, as the API
+server defaults it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ Amounts = dict[str, Fraction]
 
 
 def container_requests(container: object) -> Amounts:
-    """Return what one container asks for, by resource.
+    """Return what one container, or a pod's own ``resources``, asks for, by resource.
 
     Raises:
         InputError: when an amount is no quantity.
@@ -52,6 +53,7 @@ def pod_requests(pod: Mapping[str, object]) -> Amounts:
             _raise(peak, alone)
     _add(total, sidecars)
     _raise(total, peak)
+    total |= container_requests(spec)
     overhead = mapping(spec.get("overhead"))
     _add(total, {name: parse_quantity(amount) for name, amount in overhead.items()})
     total[PODS] = Fraction(1)

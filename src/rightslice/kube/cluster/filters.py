@@ -15,6 +15,8 @@ from rightslice.kube.parse.decoded import at, items, mapping, text
 
 _REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"
 _KEEPS_OUT: Final = ("NoSchedule", "NoExecute")
+_PLAIN_RUNTIMES: Final = ("nvidia", "runc", "crun")
+"""Runtime classes that share the host's kernel: NVIDIA's (container-toolkit), runc, crun."""
 _NODE_BOUND_VOLUMES: Final = ("persistentVolumeClaim", "ephemeral")
 
 
@@ -28,11 +30,24 @@ def may_use(spec: Mapping[str, object], node: ClusterNode) -> bool:
 
 def beyond_these(spec: Mapping[str, object]) -> str | None:
     """Return what else decides about the pod's node, or None: other pods, volumes, a scheduler."""
+    return _placed_otherwise(spec) or _near_other_pods(spec) or _near_volumes(spec)
+
+
+def _placed_otherwise(spec: Mapping[str, object]) -> str | None:
+    if text(spec.get("nodeName")) is not None:
+        return "nodeName: no scheduler looks at it, and a node without room ends it at once"
+    runtime = text(spec.get("runtimeClassName"))
+    if runtime is not None and not runtime.startswith(_PLAIN_RUNTIMES):
+        return f"runtimeClassName {runtime}: a sandbox may pass whole cards only"
     scheduler = text(spec.get("schedulerName"))
     if scheduler not in (None, "default-scheduler"):
         return f"schedulerName {scheduler}: what it does is not known here"
     if items(spec.get("schedulingGates")):
         return "schedulingGates: another controller decides when it starts"
+    return None
+
+
+def _near_other_pods(spec: Mapping[str, object]) -> str | None:
     affinity = mapping(spec.get("affinity"))
     for name in ("podAffinity", "podAntiAffinity"):
         if items(at(affinity, name, _REQUIRED)):
@@ -40,6 +55,10 @@ def beyond_these(spec: Mapping[str, object]) -> str | None:
     for constraint in items(spec.get("topologySpreadConstraints")):
         if mapping(constraint).get("whenUnsatisfiable") != "ScheduleAnyway":
             return "topologySpreadConstraints: where it may run depends on other pods"
+    return None
+
+
+def _near_volumes(spec: Mapping[str, object]) -> str | None:
     for volume in items(spec.get("volumes")):
         bound = next((one for one in _NODE_BOUND_VOLUMES if one in mapping(volume)), None)
         if bound is not None:
@@ -62,8 +81,11 @@ def _matches(toleration: Mapping[str, object], taint: Taint) -> bool:
         return False
     if key is not None and key != taint.key:
         return False
-    if toleration.get("operator") == "Exists":
+    operator = text(toleration.get("operator"))
+    if operator == "Exists":
         return True
+    if operator not in (None, "Equal"):
+        return False  # Gt and Lt compare numbers: alpha, and not counted on
     return key is not None and (text(toleration.get("value")) or "") == taint.value
 
 

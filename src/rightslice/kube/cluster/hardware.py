@@ -24,6 +24,7 @@ from rightslice.kube.cluster.view import ClusterNode
 from rightslice.units import MIB
 
 SHARED: Final = f"{WHOLE}.shared"
+PRODUCT: Final = "nvidia.com/gpu.product"
 SLICE_PREFIX: Final = "nvidia.com/mig-"
 _PRODUCT: Final = re.compile(r"(?P<board>.+?)(?:-MIG-(?P<profile>.+?))?(?:-SHARED)?")
 _VARIANT: Final = re.compile(r"(gb)\.(me|gfx)")
@@ -42,6 +43,8 @@ class NodeHardware:
     """The GPU resources of one node; `problem` says what of them is not known."""
 
     handed_out: tuple[HandedOut, ...] = ()
+    unknown: tuple[str, ...] = ()
+    """Resources whose device is not known."""
     problem: str | None = None
 
 
@@ -75,35 +78,51 @@ def hardware_of(node: ClusterNode, find_gpu: Callable[[str], Gpu]) -> NodeHardwa
     resources = gpu_resources(node)
     if not resources:
         return NodeHardware()
-    product = node.labels.get("nvidia.com/gpu.product", "")
+    product = node.labels.get(PRODUCT, "")
     match = _PRODUCT.fullmatch(product)
     if match is None:
-        return NodeHardware(problem=f"node {node.name} lacks the label nvidia.com/gpu.product")
+        lacking = f"node {node.name} lacks the label {PRODUCT}"
+        return NodeHardware(unknown=resources, problem=lacking)
     try:
         gpu = find_gpu(match["board"])
-        found = [
-            HandedOut(
-                resource=name, device=_device(node, gpu, _share(name, match["profile"], node))
-            )
-            for name in resources
-        ]
     except InputError as error:
-        return NodeHardware(problem=f"node {node.name}: {error}")
-    return NodeHardware(handed_out=tuple(found))
+        return NodeHardware(unknown=resources, problem=f"node {node.name}: {error}")
+    found: list[HandedOut] = []
+    unknown: list[str] = []
+    problem: str | None = None
+    for name in resources:
+        try:
+            device = _device(node, gpu, _share(name, match["profile"], node))
+            found.append(HandedOut(resource=name, device=device))
+        except InputError as error:
+            unknown.append(name)
+            problem = f"node {node.name}: {name}: {error}"
+    return NodeHardware(handed_out=tuple(found), unknown=tuple(unknown), problem=problem)
 
 
 def _share(resource: str, single: str | None, node: ClusterNode) -> Share:
     if resource.startswith(SLICE_PREFIX):
+        _refuse_turns(_turns(f"{resource}.replicas", node))
         return MigSlice(profile=profile_of(resource))
+    turns = _turns(f"{WHOLE}.replicas", node)
     if single is not None:
+        _refuse_turns(turns)
         return MigSlice(profile=profile_of(single))
-    replicas = node.labels.get("nvidia.com/gpu.replicas", "")
-    turns = int(replicas) if replicas.isdecimal() and replicas.isascii() else 1
     if turns < 2:
         return Exclusive()
     if node.labels.get("nvidia.com/gpu.sharing-strategy") == "mps":
         return MpsShare(replicas=turns)
     return TimeSlice(replicas=turns)
+
+
+def _turns(label: str, node: ClusterNode) -> int:
+    replicas = node.labels.get(label, "")
+    return int(replicas) if replicas.isdecimal() and replicas.isascii() else 1
+
+
+def _refuse_turns(turns: int) -> None:
+    if turns > 1:
+        raise InputError(f"{turns} pods take turns on a MIG slice, whose speed is not predicted")
 
 
 def _device(node: ClusterNode, gpu: Gpu, share: Share) -> Device:

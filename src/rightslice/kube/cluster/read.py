@@ -17,6 +17,7 @@ Decoded = Mapping[str, object]
 _Value = TypeVar("_Value")
 UNBOUND: Final = ""
 _ENDED: Final = ("Succeeded", "Failed")
+_RULES: Final = ("min", "max", "default", "defaultRequest", "maxLimitRequestRatio")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +113,7 @@ def read_limit_ranges(given: Decoded) -> list[LimitRange]:
             counts=str(one["type"]),
             minimum=_amounts(one.get("min")),
             maximum=_amounts(one.get("max")),
+            names=frozenset(name for part in _RULES for name in mapping(one.get(part))),
         )
         for one in limits
         if one.get("type") in ("Container", "Pod")

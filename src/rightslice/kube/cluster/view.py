@@ -73,6 +73,9 @@ class LimitRange:
     """``Container`` or ``Pod``."""
     minimum: Mapping[str, Fraction]
     maximum: Mapping[str, Fraction]
+    names: frozenset[str] = frozenset()
+    """Every resource that it rules, defaults and ratios included: a container without one of them
+    gets the default, or is refused (kubernetes plugin/pkg/admission/limitranger)."""
 
 
 @dataclass(frozen=True, kw_only=True)

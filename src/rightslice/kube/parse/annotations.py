@@ -60,6 +60,15 @@ def _mode(given: str) -> Value:
     return _one_of("mode", given, ("off", "advise", "enforce"))
 
 
+def read_flags_wish(given: str) -> str:
+    """Return ``set`` or ``keep``.
+
+    Raises:
+        InputError: for any other word.
+    """
+    return _one_of("flags", given, ("set", "keep"))
+
+
 def _one_of(what: str, given: str, allowed: tuple[str, ...]) -> str:
     value = given.strip().lower()
     if value not in allowed:
@@ -87,6 +96,9 @@ ANNOTATIONS: Final = (
                meaning="`hardware`: whole cards and MIG slices only; `none`: shared cards will do"),
     Annotation(name="mode", field="mode", example="advise", read=_mode,
                meaning="what the webhook may do with the pod: `off`, `advise` or `enforce`"),
+    Annotation(name="flags", field="flags_wish", example="set", read=read_flags_wish,
+               meaning="`set`: the webhook may add flags that decide memory, where none is given,"
+               " to a plain list of arguments; `keep`: it may not, as without the annotation"),
 )  # fmt: skip
 """Every annotation that is read."""
 

@@ -43,8 +43,9 @@ def node(
 def world(
     *nodes: dict[str, object], mode: Mode = Mode.ENFORCE, **objects: list[dict[str, Any]]
 ) -> World:
-    """Return a world of *nodes* and other *objects* by kind, at 50 % confidence."""
-    given: dict[str, list[dict[str, Any]]] = {"Node": list(nodes), **objects}
+    """Return a world of *nodes*, namespace ``n`` and other *objects* by kind, at 50 % confidence."""
+    known: list[dict[str, Any]] = [{"metadata": {"name": "n"}}]
+    given: dict[str, list[dict[str, Any]]] = {"Node": list(nodes), "Namespace": known, **objects}
     cluster = read_cluster(given).cluster
     catalog = Catalog()
     return World(

@@ -25,7 +25,7 @@ from rightslice.core.catalog.share import Exclusive, MigSlice, Share, TimeSlice
 from rightslice.core.catalog.source import Source
 from rightslice.core.catalog.traffic import ClosedLoop, Slo, Traffic
 from rightslice.core.cost.share import card_share
-from rightslice.core.fit.result import Candidate, Holds, Offer, Recommendation
+from rightslice.core.fit.result import Candidate, Holds, Judged, Offer, Recommendation
 from rightslice.core.perf.result import Bound, Capacity, Latency, Prediction
 from rightslice.core.plan.result import (
     CardPlan,
@@ -240,9 +240,8 @@ def _candidate(serve: Serve, workload: Workload, group: NodeGroup) -> Candidate:
         ),
         verdict=Fits(headroom_bytes=GIB, probability=0.99),
     )  # fmt: skip
-    return Candidate(
-        offer=offer, outcome=holds, sizing=sizing, prediction=_prediction(workload.traffic)
-    )
+    judged = Judged(outcome=holds, sizing=sizing, prediction=_prediction(workload.traffic))
+    return Candidate(offer=offer, judgement=judged)
 
 
 def _flags(serve: Serve, server: ServerConfig) -> EffectiveFlags:

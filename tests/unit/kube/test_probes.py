@@ -34,5 +34,6 @@ def test_the_wait_has_an_end(assign: Callable[..., Assignment]) -> None:
     forever = Estimate(math.inf)
     latency = replace(assignment.prediction.end_to_end, p99=forever)
     prediction = replace(assignment.prediction, end_to_end=latency)
-    placed = replace(assignment.placed, candidate=replace(candidate, prediction=prediction))
+    judged = replace(candidate.judgement.judged, prediction=prediction)
+    placed = replace(assignment.placed, candidate=replace(candidate, judgement=judged))
     assert drain_seconds(replace(assignment, placed=placed)) == 300

@@ -45,6 +45,8 @@ class Question:
     confidence: float = 0.90
     flags_open: bool = True
     """Whether flags that nobody gave may be sized to the load; False: vLLM's defaults hold."""
+    kv_cache_dtypes: tuple[str, ...] = ()
+    """Formats that the KV cache may be kept in, when none is given: it costs some accuracy."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.min_replicas <= self.max_replicas:
@@ -52,6 +54,9 @@ class Question:
                 f"replicas: min {self.min_replicas} must be at least 1 and at most max"
                 f" {self.max_replicas}"
             )
+        for dtype in self.kv_cache_dtypes:
+            if not dtype.startswith("fp8"):
+                raise InputError(f"kv-cache-dtype {dtype!r} cannot be chosen; fp8 can")
 
     @property
     def engine_version(self) -> str:

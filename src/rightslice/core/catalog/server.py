@@ -53,7 +53,7 @@ class ServerConfig:
     chosen: tuple[str, ...] = ()
     """Fields that nobody gave: they were sized to the load of a question."""
 
-    def choosing(self, **flags: float) -> ServerConfig:
+    def choosing(self, **flags: float | str) -> ServerConfig:
         """Return this configuration with *flags* set, and noted as chosen rather than given."""
         given = {item.name: getattr(self, item.name) for item in fields(self)}
         return ServerConfig(**{**given, **flags, "chosen": (*self.chosen, *flags)})

@@ -4,7 +4,8 @@ The first set that holds is taken, so a flag leaves vLLM's default only when it 
 own defaults; ``max-num-seqs`` no larger than the load needs (the sampler's peak grows with it);
 ``max-model-len`` no longer than the requests; smaller prefill chunks (the forward peak grows with
 ``max-num-batched-tokens``). Before them all, ``gpu-memory-utilization`` is lowered where the
-default asks for more than is free beside a CUDA context, as on the smallest slices. The flags that
+default asks for more than is free beside a CUDA context, as on the smallest slices. A KV cache in
+8 bit, where the question allows it and the device can, comes after all of these. The flags that
 a plan writes out are always explicit, because inside a slice vLLM falls back to defaults of its own
 (vllm-project/vllm #55381).
 """
@@ -18,8 +19,11 @@ from typing import Final
 from rightslice.core.catalog.device import Device
 from rightslice.core.catalog.engine import EngineRelease
 from rightslice.core.catalog.estimate import Band
+from rightslice.core.catalog.question import Question
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.traffic import ClosedLoop, Traffic
+from rightslice.core.fit.result import Offer
+from rightslice.core.sizing.levers import takes_fp8_cache
 
 _SHORTEST_CONTEXT: Final = 2048
 """No context is cut below this: a load's odd longer request should still be served."""
@@ -27,6 +31,53 @@ _SMALL_CHUNK: Final = 1024
 _OPEN_LOOP_SEQUENCES: Final = 128
 _LEAST_UTILIZATION: Final = 0.5
 """Where a context alone takes half of the device, no utilization makes a server of it."""
+
+
+class Flags:
+    """The sets of flags to try on each offer of a question; equal sets are one object.
+
+    Flags are resolved once an object in arrays (`sizing.columns`), and making one takes longer
+    than predicting with it.
+    """
+
+    def __init__(self, question: Question, context: Band) -> None:
+        """*context*: what CUDA takes before vLLM reads the free memory."""
+        self._question = question
+        self._context = context
+        self._known: dict[tuple[int, float | None, tuple[str, ...]], tuple[ServerConfig, ...]] = {}
+
+    def sets_for(self, offer: Offer) -> tuple[ServerConfig, ...]:
+        """Return the sets to try on *offer*, in order."""
+        question, device = self._question, offer.device
+        utilization: float | None = None
+        dtypes: tuple[str, ...] = ()
+        if question.flags_open:
+            utilization = utilization_wanted(
+                question.server, question.engine, device, self._context
+            )
+            if question.server.kv_cache_dtype is None and takes_fp8_cache(device):
+                dtypes = question.kv_cache_dtypes
+        key = offer.tensor_parallel, utilization, dtypes
+        if key not in self._known:
+            self._known[key] = tuple(_sets(question, *key))
+        return self._known[key]
+
+
+def _sets(
+    question: Question, ranks: int, utilization: float | None, dtypes: tuple[str, ...]
+) -> Iterator[ServerConfig]:
+    server = question.server
+    if ranks != server.tensor_parallel:
+        server = server.choosing(tensor_parallel=ranks)
+    if not question.flags_open:
+        yield server
+        return
+    if utilization is not None:
+        server = server.choosing(gpu_memory_utilization=utilization)
+    yield from variants(server, question.traffic, question.model.max_position)
+    for dtype in dtypes:
+        smaller = server.choosing(kv_cache_dtype=dtype)
+        yield from variants(smaller, question.traffic, question.model.max_position)
 
 
 def variants(server: ServerConfig, traffic: Traffic, model_max_len: int) -> Iterator[ServerConfig]:
@@ -46,18 +97,18 @@ def variants(server: ServerConfig, traffic: Traffic, model_max_len: int) -> Iter
         yield lean.choosing(max_num_batched_tokens=chunk)
 
 
-def startable(
+def utilization_wanted(
     server: ServerConfig, engine: EngineRelease, device: Device, context: Band
-) -> ServerConfig:
-    """Return *server* with a utilization that the free memory of *device* allows, if none is given.
+) -> float | None:
+    """Return the utilization that the free memory of *device* allows; None: the default does.
 
     vLLM refuses to start when it asks for more than is free beside the CUDA *context*.
     """
     given = server.gpu_memory_utilization is not None or server.kv_cache_memory_bytes is not None
     free = 1 - context.high / device.memory_bytes
     if given or engine.gpu_memory_utilization <= free or free <= _LEAST_UTILIZATION:
-        return server
-    return server.choosing(gpu_memory_utilization=math.floor(free * 100) / 100)
+        return None
+    return math.floor(free * 100) / 100
 
 
 def sequences_wanted(traffic: Traffic) -> int:

@@ -8,10 +8,12 @@ percentiles. Queueing is never counted as holding.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from enum import Enum
 from fractions import Fraction
-from typing import ClassVar
+from functools import cached_property
+from typing import ClassVar, Protocol
 
 from rightslice.core.catalog.device import Device
 from rightslice.core.catalog.instance import InstanceType, Price
@@ -52,6 +54,7 @@ class Constraint(Enum):
     """What refused an offer."""
 
     ISOLATION = "isolation"
+    UNMEASURED = "unmeasured"
     TOPOLOGY = "topology"
     UNKNOWN = "unknown facts"
     MEMORY = "memory"
@@ -94,20 +97,112 @@ Outcome = Holds | Refused
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """One offer, judged."""
+class Judged:
+    """What came of a device under a question, in full."""
 
-    offer: Offer
     outcome: Outcome
     sizing: Sizing | None
-    """None when the offer was refused before sizing."""
+    """None when the device was refused before sizing."""
     prediction: Prediction | None
     """One replica under its part of the load; None when it does not start."""
 
     @property
+    def replicas(self) -> int:
+        """How many hold the load; 0 when refused."""
+        return self.outcome.replicas if isinstance(self.outcome, Holds) else 0
+
+    @property
+    def headroom_ratio(self) -> float:
+        """Room to the nearest target; 0 when refused."""
+        return self.outcome.headroom_ratio if isinstance(self.outcome, Holds) else 0.0
+
+    @property
+    def judged(self) -> Judged:
+        """Itself: it is worked out already."""
+        return self
+
+
+class Judgement(Protocol):
+    """What came of a device: in short at once, in full when it is asked for."""
+
+    @property
+    def replicas(self) -> int:
+        """How many hold the load; 0 when refused."""
+
+    @property
+    def headroom_ratio(self) -> float:
+        """Room to the nearest target; 0 when refused."""
+
+    @property
+    def judged(self) -> Judged:
+        """The outcome with its numbers and reasons."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pending:
+    """A judgement whose words are left until somebody reads them. Compared by identity."""
+
+    replicas: int
+    room: float
+    """Room to the nearest target, as the arrays have it: `judged` may differ in the last digit."""
+    work_out: Callable[[], Judged]
+
+    @cached_property
+    def judged(self) -> Judged:
+        """The outcome with its numbers and reasons."""
+        return self.work_out()
+
+    @property
+    def headroom_ratio(self) -> float:
+        """Room to the nearest target; 0 when refused."""
+        known = self.__dict__.get("judged")
+        return self.room if known is None else known.headroom_ratio
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Candidate:
+    """One offer, judged. Compared by identity: equal devices share one judgement."""
+
+    __record__: ClassVar = ("offer", "outcome", "sizing", "prediction")
+
+    offer: Offer
+    judgement: Judgement
+
+    @cached_property
+    def outcome(self) -> Outcome:
+        """Whether it holds the load, at this offer's price, or what refused it."""
+        outcome = self.judgement.judged.outcome
+        if isinstance(outcome, Holds):
+            return replace(outcome, usd_per_hour=self.usd_per_hour)
+        return outcome
+
+    @property
+    def sizing(self) -> Sizing | None:
+        """None when the offer was refused before sizing."""
+        return self.judgement.judged.sizing
+
+    @property
+    def prediction(self) -> Prediction | None:
+        """One replica under its part of the load; None when it does not start."""
+        return self.judgement.judged.prediction
+
+    @property
     def holds(self) -> Holds | None:
         """The outcome when the offer holds the load."""
+        if not self.replicas:
+            return None
         return self.outcome if isinstance(self.outcome, Holds) else None
+
+    @property
+    def replicas(self) -> int:
+        """Replicas that hold the load; 0 when the offer is refused."""
+        return self.judgement.replicas
+
+    @property
+    def usd_per_hour(self) -> Fraction | None:
+        """Price of all replicas that hold the load; of one when the offer is refused."""
+        cost, replicas = self.offer.usd_per_hour, self.replicas
+        return cost if cost is None or replicas <= 1 else cost * replicas
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,12 +256,8 @@ class Recommendation:
     @property
     def cheaper_refused(self) -> tuple[Candidate, ...]:
         """Offers that would cost less and were refused."""
-        if self.chosen is None or self.chosen.holds is None:
-            return tuple(c for c in self.candidates if c.holds is None)
-        limit = self.chosen.holds.usd_per_hour
-        return tuple(
-            candidate
-            for candidate in self.candidates
-            if candidate.holds is None
-            and (limit is None or (candidate.offer.usd_per_hour or Fraction(0)) <= limit)
-        )
+        refused = tuple(candidate for candidate in self.candidates if not candidate.replicas)
+        limit = None if self.chosen is None else self.chosen.usd_per_hour
+        if limit is None:
+            return refused
+        return tuple(c for c in refused if (c.offer.usd_per_hour or Fraction(0)) <= limit)

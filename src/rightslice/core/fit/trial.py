@@ -11,7 +11,7 @@ from rightslice.core.catalog.question import Question
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.traffic import ClosedLoop, Load, OpenLoop, Traffic
 from rightslice.core.fit.constants import FittedConstants
-from rightslice.core.fit.result import Candidate, Constraint, Holds, Offer, Refused
+from rightslice.core.fit.result import Constraint, Holds, Judged, Offer, Refused
 from rightslice.core.perf.capacity import capacity_at
 from rightslice.core.perf.predict import largest_load, predict
 from rightslice.core.perf.queueing import STABLE_UTILIZATION
@@ -28,7 +28,7 @@ from rightslice.units import (
     format_ratio,
 )
 
-_PROGRESS: Final = {
+PROGRESS: Final = {
     constraint: rank
     for rank, constraint in enumerate(
         (
@@ -44,7 +44,7 @@ _PROGRESS: Final = {
 }
 """How far an offer came before it was refused; the furthest refusal of several is reported."""
 
-_MOST_REPLICAS: Final = 1_000_000
+MOST_REPLICAS: Final = 1_000_000
 """As many as the largest closed loop that a fleet file may name has clients."""
 
 
@@ -119,11 +119,11 @@ class Trial:
             confidence=self.question.confidence,
         )
 
-    def judge(self) -> Candidate:
+    def judge(self) -> Judged:
         """Return the offer's outcome with these flags."""
         refused = self._memory()
         if refused is not None:
-            return self._candidate(refused, None)
+            return self._judged(refused, None)
         question = self.question
         replicas = question.min_replicas
         prediction = self.prediction(replicas)
@@ -134,13 +134,16 @@ class Trial:
                 replicas = wanted
                 prediction = self.prediction(replicas)
         if refused is not None:
-            return self._candidate(refused, prediction)
-        return self._candidate(self._holds(replicas, prediction), prediction)
+            return self._judged(refused, prediction)
+        return self._judged(self._holds(replicas, prediction), prediction)
 
-    def _candidate(self, outcome: Holds | Refused, prediction: Prediction | None) -> Candidate:
-        return Candidate(
-            offer=self.offer, outcome=outcome, sizing=self.sizing, prediction=prediction
-        )
+    def held_by(self, replicas: int) -> Judged:
+        """Return the outcome of *replicas* that are known to be the fewest that hold the load."""
+        prediction = self.prediction(replicas)
+        return self._judged(self._holds(replicas, prediction), prediction)
+
+    def _judged(self, outcome: Holds | Refused, prediction: Prediction | None) -> Judged:
+        return Judged(outcome=outcome, sizing=self.sizing, prediction=prediction)
 
     def _memory(self) -> Refused | None:
         verdict = self.sizing.verdict
@@ -248,9 +251,9 @@ class Trial:
         question = self.question
         if self._is_held_by(question.max_replicas):
             return self._fewest(question.min_replicas, question.max_replicas), None
-        if not self._is_held_by(_MOST_REPLICAS):
+        if not self._is_held_by(MOST_REPLICAS):
             return None, first
-        replicas = self._fewest(question.max_replicas, _MOST_REPLICAS)
+        replicas = self._fewest(question.max_replicas, MOST_REPLICAS)
         one = self.largest()
         load = load_text(load_size(question.traffic), question.traffic)
         return None, Refused(
@@ -331,16 +334,16 @@ def _missed(
     )
 
 
-def furthest(candidates: list[Candidate]) -> Candidate:
+def furthest(refusals: list[Judged]) -> Judged:
     """Return the refusal that came nearest to holding; of equals the one with leaner flags."""
-    return max(reversed(candidates), key=_progress)
+    return max(reversed(refusals), key=_progress)
 
 
-def _progress(candidate: Candidate) -> tuple[int, float]:
-    outcome = candidate.outcome
+def _progress(refusal: Judged) -> tuple[int, float]:
+    outcome = refusal.outcome
     assert isinstance(outcome, Refused)
-    verdict = None if candidate.sizing is None else candidate.sizing.verdict
+    verdict = None if refusal.sizing is None else refusal.sizing.verdict
     if isinstance(verdict, TooBig) and verdict.phase is Phase.CONFIG:
         return -1, 0.0
     missing = outcome.needed if outcome.constraint is Constraint.REPLICAS else 0.0
-    return _PROGRESS[outcome.constraint], -missing
+    return PROGRESS[outcome.constraint], -missing

@@ -20,7 +20,7 @@ from rightslice.core.perf.result import Capacity
 from rightslice.core.sizing.kv_cache import sequences_that_fit
 from rightslice.core.sizing.result import Sizing, TooBig
 
-_SURE: Final = 0.99
+SURE: Final = 0.99
 """Probability with which the lengths of all running sequences fit together."""
 
 
@@ -34,10 +34,10 @@ def _capacity(server: Same[Sizing], inputs: Lengths, outputs: Lengths) -> Capaci
     sizing = server.value
     if isinstance(sizing.verdict, TooBig):
         return Capacity(sequences=0, sequences_low=0, limit="memory")
-    if _longest(inputs, outputs) > sizing.flags.max_model_len:
+    if longest(inputs, outputs) > sizing.flags.max_model_len:
         return Capacity(sequences=0, sequences_low=0, limit="max-model-len")
     mean = inputs.mean + outputs.mean
-    spare = normal_quantile(_SURE) * math.sqrt(inputs.variance + outputs.variance)
+    spare = normal_quantile(SURE) * math.sqrt(inputs.variance + outputs.variance)
     fit, low = [_fitting(sizing, mean, spare, confidence) for confidence in (0.5, 0.95)]
     most = sizing.flags.max_num_seqs
     return Capacity(
@@ -59,11 +59,11 @@ def surely(expected: float, low: float, confidence: float, arithmetic: Arithmeti
     return arithmetic.larger(expected - arithmetic.ceil((expected - low) * share), 0)
 
 
-def _longest(inputs: Lengths, outputs: Lengths) -> float:
+def longest(inputs: Lengths, outputs: Lengths) -> float:
     """Return the tokens of a request that one in a hundred exceeds; exact for fixed lengths."""
     above = math.hypot(
-        max(inputs.percentile(_SURE) - inputs.mean, 0.0),
-        max(outputs.percentile(_SURE) - outputs.mean, 0.0),
+        max(inputs.percentile(SURE) - inputs.mean, 0.0),
+        max(outputs.percentile(SURE) - outputs.mean, 0.0),
     )
     return inputs.mean + outputs.mean + above
 

@@ -156,7 +156,7 @@ def _sequences(flags: EffectiveFlags) -> Iterator[Lever]:
 
 
 def _cache_dtype(sizing: Sizing) -> Iterator[Lever]:
-    if sizing.flags.kv_cache_dtype.startswith("fp8") or not _capable(sizing.device):
+    if sizing.flags.kv_cache_dtype.startswith("fp8") or not takes_fp8_cache(sizing.device):
         return
     yield Lever(
         flag="kv-cache-dtype",
@@ -168,7 +168,8 @@ def _cache_dtype(sizing: Sizing) -> Iterator[Lever]:
     )
 
 
-def _capable(device: Device) -> bool:
+def takes_fp8_cache(device: Device) -> bool:
+    """Whether vLLM can keep keys and values of 8 bit on *device*."""
     text = device.gpu.compute_capability
     if text is None:
         return False

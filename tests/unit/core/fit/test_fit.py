@@ -17,10 +17,12 @@ from rightslice.core.catalog.question import Isolation, Question
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.share import TimeSlice
 from rightslice.core.catalog.traffic import ClosedLoop, OpenLoop, Slo, Traffic
-from rightslice.core.fit.fit import fit, judge, judge_all, price_order
+from rightslice.core.fit.fit import fit, judge_all
+from rightslice.core.fit.judge import judge
 from rightslice.core.fit.market import instance_offers, unpriced_offers
 from rightslice.core.fit.offers import CardKind, offers
 from rightslice.core.fit.result import Constraint, Holds, Offer, Recommendation, Refused
+from rightslice.core.fit.survey import price_order
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.constants import fitted_constants
 from rightslice.errors import InputError

@@ -1,0 +1,291 @@
+"""Every offer of a question judged, in short at once and in words when they are asked for.
+
+Few offers are judged one by one, many in arrays (`screen`); the answers are the same. Equal devices
+are judged once, whatever their prices. What a later look may need (a refusal's words, an offer's
+terms of memory) is worked out from the one set of flags that decides, when somebody reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from functools import partial
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from rightslice.core.catalog.question import Question
+from rightslice.core.fit.constants import FittedConstants
+from rightslice.core.fit.entry import Entry
+from rightslice.core.fit.flags import Flags
+from rightslice.core.fit.judge import judge_servers, refused_at_sight
+from rightslice.core.fit.result import Candidate, Judged, Judgement, Offer, Pending, Refused
+from rightslice.core.fit.trial import Trial, load_size
+from rightslice.errors import InputError
+
+if TYPE_CHECKING:
+    from rightslice.core.fit.screen import Screen, Standings
+
+FEW: Final = 12
+"""Up to so many servers are judged one by one: arrays take longer to set up."""
+_SAME_ROOM: Final = 1e-6
+"""Rooms nearer than this are compared as single numbers: arrays round differently."""
+_Key = tuple[str, int, int]
+
+
+def key_of(offer: Offer) -> _Key:
+    """Return what two offers have in common that need judging once."""
+    return offer.device.label, offer.device.memory_bytes, offer.tensor_parallel
+
+
+class Survey:
+    """The offers of one question; nothing is worked out before it is asked for."""
+
+    def __init__(
+        self, question: Question, offers: Sequence[Offer], constants: FittedConstants
+    ) -> None:
+        """Sort out what is refused at sight."""
+        self._question = question
+        self._constants = constants
+        self._keys = {id(offer): key_of(offer) for offer in offers}
+        self._offers = offers
+        self._found: dict[tuple[_Key, float], Judgement] = {}
+        self._refused: dict[_Key, Judged] = {}
+        self._entries: dict[_Key, Entry] = {}
+        flags = Flags(question, constants.memory.context)
+        for offer in offers:
+            key = self._keys[id(offer)]
+            if key in self._entries or key in self._refused:
+                continue
+            refused = refused_at_sight(question, offer)
+            if refused is None:
+                self._entries[key] = Entry(offer, flags.sets_for(offer))
+            else:
+                self._refused[key] = Judged(outcome=refused, sizing=None, prediction=None)
+        self._groups = self._screened()
+
+    def candidates(
+        self, confidence: float, among: Sequence[Offer] | None = None
+    ) -> tuple[Candidate, ...]:
+        """Return all offers, or those *among* them, judged at *confidence*, cheapest first."""
+        offers = self._offers if among is None else among
+        return ordered(
+            [
+                Candidate(offer=offer, judgement=self._judgement(self._keys[id(offer)], confidence))
+                for offer in offers
+            ]
+        )
+
+    def _judgement(self, key: _Key, confidence: float) -> Judgement:
+        if key in self._refused:
+            return self._refused[key]
+        known = self._found.get((key, confidence))
+        if known is None:
+            group = self._groups.get(key)
+            question = self._at(confidence)
+            if group is None:
+                entry = self._entries[key]
+                known = judge_servers(question, *entry, self._constants)
+            else:
+                known = group.judgement(key, question)
+            self._found[key, confidence] = known
+        return known
+
+    def _at(self, confidence: float) -> Question:
+        if confidence == self._question.confidence:
+            return self._question
+        return replace(self._question, confidence=confidence)
+
+    def _screened(self) -> Mapping[_Key, _Group]:
+        """Return the arrays that each offer is judged in; none for a few offers.
+
+        Calibrated boards have a table of their own: the doubt about points that another board has
+        does not touch them.
+        """
+        if sum(len(entry.servers) for entry in self._entries.values()) <= FEW:
+            return {}
+        question, parted = self._question, dict[bool, dict[_Key, Entry]]()
+        calibrated: dict[str, bool] = {}
+        for key, entry in self._entries.items():
+            gpu = entry.offer.device.gpu_name
+            if gpu not in calibrated:
+                measured = self._constants.of(question.engine, question.model, gpu)
+                calibrated[gpu] = measured.anchors is not None
+            parted.setdefault(calibrated[gpu], {})[key] = entry
+        found = {}
+        for entries in parted.values():
+            try:
+                group = _Group(question, entries, self._constants)
+            except InputError:
+                continue  # beyond exact arithmetic of arrays: one by one
+            found.update(dict.fromkeys(entries, group))
+        return found
+
+    def best_effort(self, candidates: Sequence[Candidate]) -> Candidate | None:
+        """Return the refused candidate that holds most of the load, with how much that is."""
+        best: Candidate | None = None
+        held = {id(c): self._held_load(c) for c in self._finalists(candidates)}
+        for candidate in candidates:
+            if id(candidate) not in held:
+                continue
+            judged = candidate.judgement.judged
+            if judged.sizing is None or not isinstance(judged.outcome, Refused):
+                continue
+            outcome = replace(judged.outcome, held_load=held[id(candidate)])
+            measured = replace(candidate, judgement=replace(judged, outcome=outcome))
+            if best is None or _capability(measured) > _capability(best):
+                best = measured
+        return best
+
+    def _finalists(self, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+        """Return the candidates of which one holds most: all, where none was judged in arrays."""
+        return candidates
+
+    def _held_load(self, candidate: Candidate) -> float:
+        question, judged = self._question, candidate.judgement.judged
+        if judged.sizing is None:
+            return 0.0
+        trial = Trial(
+            question=question,
+            offer=candidate.offer,
+            server=judged.sizing.server,
+            constants=self._constants,
+        )
+        try:
+            one = trial.largest()
+        except InputError:
+            return 0.0  # too small, and a figure for its speed is not known either
+        return min(one * question.max_replicas, load_size(question.traffic))
+
+
+class _Group:
+    """Entries judged together in arrays."""
+
+    def __init__(
+        self, question: Question, entries: Mapping[_Key, Entry], constants: FittedConstants
+    ) -> None:
+        from rightslice.core.fit.screen import Screen  # noqa: PLC0415 - numpy loads where it is used
+
+        self._entries = tuple(entries.values())
+        self._places = {key: place for place, key in enumerate(entries)}
+        self._constants = constants
+        self._screen: Screen = Screen(question, self._entries, constants)
+        self._standings: dict[float, Standings] = {}
+        self._refusals: dict[float, _Refusals] = {}
+
+    def judgement(self, key: _Key, question: Question) -> Judgement:
+        """Return what came of the entry under *key*, which differs in its confidence only."""
+        place, confidence = self._places[key], question.confidence
+        entry = self._entries[place]
+        if confidence not in self._standings:
+            self._standings[confidence] = self._screen.standings(confidence)
+            self._refusals[confidence] = _Refusals(self._screen, confidence)
+        standings = self._standings[confidence]
+        if not standings.is_sure[place]:
+            return judge_servers(question, *entry, self._constants)
+        replicas = int(standings.replicas[place])
+        if not replicas:
+            words = _Words(question, entry, self._constants, self._refusals[confidence], place)
+            return Pending(replicas=0, room=0.0, work_out=words.refusal)
+        server = entry.servers[int(standings.variant[place])]
+        trial = Trial(
+            question=question, offer=entry.offer, server=server, constants=self._constants
+        )
+        return Pending(
+            replicas=replicas,
+            room=float(standings.headroom_ratio[place]),
+            work_out=partial(trial.held_by, replicas),
+        )
+
+
+class _Refusals:
+    """Which set of flags each refused entry came furthest with; worked out for all at once."""
+
+    def __init__(self, screen: Screen, confidence: float) -> None:
+        self._screen: Screen | None = screen
+        self._confidence = confidence
+        self._found: list[int | None] = []
+
+    def variant(self, place: int) -> int | None:
+        """Return the set of flags; None where figures are too near a limit to tell."""
+        if self._screen is not None:
+            variants, is_sure = self._screen.refusals(self._confidence)
+            self._found = [
+                variant if sure else None
+                for variant, sure in zip(variants.tolist(), is_sure.tolist(), strict=True)
+            ]
+            self._screen = None
+        return self._found[place]
+
+
+class _Words(NamedTuple):
+    """What tells why an entry was refused."""
+
+    question: Question
+    entry: Entry
+    constants: FittedConstants
+    refusals: _Refusals
+    place: int
+
+    def refusal(self) -> Judged:
+        """Return the refusal of the flags that came furthest."""
+        servers = self.entry.servers
+        variant = self.refusals.variant(self.place)
+        if variant is not None:
+            servers = servers[variant : variant + 1]
+        return judge_servers(self.question, self.entry.offer, servers, self.constants)
+
+
+def ordered(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
+    """Return *candidates*, cheapest first."""
+    found = sorted(candidates, key=price_order)
+    doubtful = False
+    for one, other in pairwise(found):
+        if one.judgement is other.judgement or not (one.replicas and other.replicas):
+            continue
+        rooms = one.judgement.headroom_ratio, other.judgement.headroom_ratio
+        if abs(rooms[0] - rooms[1]) < _SAME_ROOM and _cost_order(one) == _cost_order(other):
+            _settle(one, other)
+            doubtful = True
+    return tuple(sorted(found, key=price_order) if doubtful else found)
+
+
+def _settle(*candidates: Candidate) -> None:
+    """Work out what was left, so that rooms are compared to the last digit."""
+    for candidate in candidates:
+        candidate.judgement.judged  # noqa: B018 - the value is kept
+
+
+def price_order(candidate: Candidate) -> tuple[object, ...]:
+    """Return a sort key: dollars an hour, part of a card, room to the targets, then memory."""
+    return (
+        *_cost_order(candidate),
+        -candidate.judgement.headroom_ratio,
+        candidate.offer.device.memory_bytes,
+        candidate.offer.name,
+    )
+
+
+def _cost_order(candidate: Candidate) -> tuple[object, ...]:
+    """Return dollars and cards of all replicas; floats go before fractions for speed alone."""
+    cost, cards = candidate.usd_per_hour, candidate.offer.cards
+    if cost is None:
+        cost = Fraction(0)
+    if cards is None:
+        cards = Fraction(1000)
+    elif candidate.replicas > 1:
+        cards *= candidate.replicas
+    return candidate.offer.usd_per_hour is None, float(cost), cost, float(cards), cards
+
+
+def _capability(candidate: Candidate) -> tuple[float, bool, float, int]:
+    outcome = candidate.judgement.judged.outcome
+    assert isinstance(outcome, Refused)
+    bandwidth = candidate.offer.device.bandwidth_bytes_per_second or 0.0
+    ranks = candidate.offer.tensor_parallel
+    return (
+        outcome.held_load or 0.0,
+        candidate.prediction is not None,
+        bandwidth * ranks,
+        candidate.offer.device.memory_bytes * ranks,
+    )

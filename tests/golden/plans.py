@@ -21,7 +21,7 @@ from rightslice.core.catalog.mig import Placement, ProfileName
 from rightslice.core.catalog.model import Model, ModelName
 from rightslice.core.catalog.question import Question
 from rightslice.core.catalog.server import ServerConfig
-from rightslice.core.catalog.share import Exclusive, MigSlice, Share, TimeSlice
+from rightslice.core.catalog.share import MigSlice, Share
 from rightslice.core.catalog.source import Source
 from rightslice.core.catalog.traffic import ClosedLoop, Slo, Traffic
 from rightslice.core.cost.share import card_share
@@ -55,6 +55,7 @@ class Node:
     gpus_per_node: int = 8
     mig: str = "none"
     time_slicing: int | None = None
+    mps: int | None = None
     instance: str | None = None
     vcpus: int | None = 96
     memory_gib: int | None = 1152
@@ -118,7 +119,7 @@ def _group(node: Node) -> NodeGroup:
         name=node.name, count=node.count, instance=instance, gpu=gpu,
         gpus_per_node=node.gpus_per_node, gpu_memory_bytes=None, vcpus=node.vcpus,
         memory_bytes=memory, mig=MigStrategy(node.mig),
-        time_slicing_replicas=node.time_slicing, price=None,
+        time_slicing_replicas=node.time_slicing, mps_replicas=node.mps, price=None,
     )  # fmt: skip
 
 
@@ -136,7 +137,7 @@ def _cards(
                         node=node, group=group, card=card,
                         layout=tuple(sorted(_placement(*spot) for spot in layout)),
                         slots=_slots(node, card, serves),
-                        replicas=group.time_slicing_replicas or 1,
+                        replicas=group.shares_per_card,
                     )
                 )  # fmt: skip
     return tuple(cards)
@@ -210,9 +211,7 @@ def _workload(serve: Serve) -> Workload:
 def _share(serve: Serve, group: NodeGroup) -> Share:
     if serve.profile is not None:
         return MigSlice(profile=ProfileName(serve.profile))
-    if group.time_slicing_replicas is not None:
-        return TimeSlice(replicas=group.time_slicing_replicas)
-    return Exclusive()
+    return group.whole_share
 
 
 def _candidate(serve: Serve, workload: Workload, group: NodeGroup) -> Candidate:

@@ -11,9 +11,10 @@ import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import kubernetes_validate  # type: ignore[import-untyped] # it ships no type information
+import msgspec
 import pytest
 import yaml
 
@@ -60,6 +61,44 @@ def test_objects_are_valid(case: Path) -> None:
     for path in (case / "expected" / "workloads").rglob("*.yaml"):
         for manifest in yaml.safe_load_all(path.read_text("utf-8")):
             kubernetes_validate.validate(manifest, "1.34", strict=True)
+
+
+class Replicated(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """One resource that is handed out several times (k8s-device-plugin api/config/v1)."""
+
+    name: Literal["nvidia.com/gpu"]
+    replicas: Annotated[int, msgspec.Meta(ge=2)]
+
+
+class Shared(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """A list of such resources; MPS takes the same fields as time-slicing."""
+
+    resources: Annotated[list[Replicated], msgspec.Meta(min_length=1)]
+    rename_by_default: bool = False
+    fail_requests_greater_than_one: bool = False
+
+
+class Sharing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """One way of sharing at most."""
+
+    time_slicing: Shared | None = None
+    mps: Shared | None = None
+
+
+class PluginConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """The fields of a device plugin configuration that we write."""
+
+    version: Literal["v1"]
+    flags: dict[Literal["migStrategy"], Literal["none"]] = {}
+    sharing: Sharing = Sharing()
+
+
+def test_device_plugin_configurations_are_valid(case: Path) -> None:
+    """Each has the fields that the plugin parses, and shares in one way at most."""
+    for path in (case / "expected" / "nodes").glob("device-plugin/*.yaml"):
+        config = msgspec.convert(yaml.safe_load(path.read_text("utf-8")), PluginConfig)
+        assert config.sharing.mps is None or config.sharing.time_slicing is None
+        assert (config.sharing == Sharing()) == (path.stem == "default")
 
 
 def test_the_readmes_commands_run_in_order(case: Path, tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ class _FleetReader:
             )
         card_memory = self.maybe(f"{path}.gpus.memory", parse_bytes, memory)
         ram = self.maybe(f"{path}.memory", parse_bytes, node.memory)
-        slicing = node.time_slicing
+        slicing, mps = node.time_slicing, node.mps
 
         def built(price: Price | None) -> NodeGroup:
             return NodeGroup(
@@ -180,6 +180,7 @@ class _FleetReader:
                 mig=MigStrategy(node.mig),
                 time_slicing_replicas=None if slicing is None else slicing.replicas,
                 price=price,
+                mps_replicas=None if mps is None else mps.replicas,
             )
 
         return self.at(path, built, self._price(node, gpu, gpu_count))

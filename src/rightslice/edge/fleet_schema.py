@@ -53,6 +53,14 @@ class TimeSlicing(_Shape, frozen=True, kw_only=True):
     replicas: Annotated[int, Meta(description="Turns that a card is handed out in.", ge=2, le=64)]
 
 
+class Mps(_Shape, frozen=True, kw_only=True):
+    """The device plugin's MPS configuration of a node."""
+
+    replicas: Annotated[
+        int, Meta(description="Clients that a card is handed out to, in equal parts.", ge=2, le=48)
+    ]
+
+
 class Node(_Shape, frozen=True, kw_only=True):
     """A group of nodes of one kind."""
 
@@ -74,6 +82,10 @@ class Node(_Shape, frozen=True, kw_only=True):
     ] = "none"
     time_slicing: Annotated[
         TimeSlicing | None, Meta(description="Every card is handed out in equal turns.")
+    ] = None
+    mps: Annotated[
+        Mps | None,
+        Meta(description="Every card is handed out in equal parts of memory and threads."),
     ] = None
     region: Annotated[
         str | None,
@@ -232,7 +244,7 @@ class Workload(_Shape, frozen=True, kw_only=True):
     ] = 0
     isolation: Annotated[
         Literal["hardware", "none"],
-        Meta(description="hardware: whole cards and MIG slices only; none: time slices too."),
+        Meta(description="hardware: whole cards and MIG slices only; none: shared cards too."),
     ] = "hardware"
 
 

@@ -26,7 +26,7 @@ from rightslice.kube.render import (
     mig_parted,
     nvidia_smi,
     readme,
-    time_slicing,
+    sharing,
     workload,
 )
 
@@ -46,8 +46,8 @@ def plan_files(plan: Plan, backend: Backend = Backend.DEVICE_PLUGIN) -> dict[str
     texts = {files.README: readme.render(plan, nodes, running, backend)}
     texts[files.NODE_LABELS] = dump_yaml([{node.node: {**node.labels} for node in nodes}])
     texts.update(_slicing_files(plan, nodes, running, backend))
-    for name, sharing in time_slicing.render(nodes).items():
-        texts[files.device_plugin_file(name)] = dump_yaml([sharing])
+    for name, config in sharing.render(nodes).items():
+        texts[files.device_plugin_file(name)] = dump_yaml([config])
     is_dra = backend in (Backend.DRA, Backend.DRA_TAINT_RULES)
     for item in running:
         objects = workload.render(item, gpu_ask(item, backend))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final, assert_never
 
 from rightslice.core.catalog.resource import extended_resource
-from rightslice.core.catalog.share import Exclusive, MigSlice, TimeSlice
+from rightslice.core.catalog.share import Exclusive, MigSlice, MpsShare, TimeSlice
 from rightslice.core.packing.backends import Backend, why_not
 from rightslice.kube.assignments import Assignment
 from rightslice.kube.manifest import Manifest, short_name
@@ -65,9 +65,13 @@ def why_not_asked(assignment: Assignment, backend: Backend) -> str | None:
         return None if reason is None else f"{assignment.name}: {reason}"
     is_dra = backend in (Backend.DRA, Backend.DRA_TAINT_RULES)
     if is_dra and not isinstance(device.share, Exclusive):
+        is_mps = isinstance(device.share, MpsShare)
+        what, gate = (
+            ("MPS shares of", "MPSSupport") if is_mps else ("turns on", "TimeSlicingSettings")
+        )
         return (
-            f"{assignment.name}: turns on a card need the DRA driver's gate TimeSlicingSettings,"
-            " which is not planned; keep time-sliced node groups with the device plugin"
+            f"{assignment.name}: {what} a card need the DRA driver's gate {gate}, which is not"
+            " planned; keep node groups that share cards with the device plugin"
         )
     return None
 
@@ -79,7 +83,7 @@ def template_name(assignment: Assignment) -> str:
 
 def ranks(assignment: Assignment) -> int:
     """Return how many devices a replica holds."""
-    if isinstance(assignment.device.share, TimeSlice):
+    if isinstance(assignment.device.share, TimeSlice | MpsShare):
         return 1
     flags = assignment.sizing.flags
     return flags.tensor_parallel * flags.pipeline_parallel

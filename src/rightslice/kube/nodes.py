@@ -20,7 +20,7 @@ from typing import Final
 from rightslice.core.catalog.fleet import MigStrategy, NodeGroup
 from rightslice.core.catalog.mig import Placement, ProfileName
 from rightslice.core.catalog.resource import resource_suffix
-from rightslice.core.catalog.share import MigSlice, Share
+from rightslice.core.catalog.share import Exclusive, MigSlice, MpsShare, Share, TimeSlice
 from rightslice.core.packing.backends import Backend
 from rightslice.core.packing.driver import parted_layout
 from rightslice.core.plan.result import CardPlan, Plan
@@ -55,7 +55,7 @@ class NodeSetting:
     mig_config: str | None
     """Name of its mig-parted configuration; None where MIG is not used."""
     device_plugin_config: str | None
-    """Name of its time-slicing configuration; None where cards are not time-sliced."""
+    """Name of its configuration for sharing cards; None where they are not shared."""
     elsewhere: tuple[int, ...]
     """Cards on which mig-parted puts the same instances at other starts than the plan."""
 
@@ -98,21 +98,38 @@ def node_selector(share: Share, group: NodeGroup) -> dict[str, str]:
     return selector
 
 
-def time_slicing_name(replicas: int) -> str:
-    """Return the name of the device plugin configuration with so many turns a card."""
-    return f"time-sliced-{replicas}"
+def sharing_name(share: TimeSlice | MpsShare) -> str:
+    """Return the name of the device plugin configuration that hands out cards so.
+
+    >>> sharing_name(MpsShare(replicas=4))
+    'mps-4'
+    """
+    how = "mps" if isinstance(share, MpsShare) else "time-sliced"
+    return f"{how}-{share.replicas}"
+
+
+def ways_of_sharing(nodes: Sequence[NodeSetting]) -> list[TimeSlice | MpsShare]:
+    """Return every way in which cards of *nodes* are shared: MPS first, fewest shares first."""
+    shares = {share for node in nodes if (share := card_sharing(node.group)) is not None}
+    return sorted(shares, key=lambda share: (isinstance(share, TimeSlice), share.replicas))
+
+
+def card_sharing(group: NodeGroup) -> TimeSlice | MpsShare | None:
+    """Return how the cards of *group* are shared; None when they are not."""
+    share = group.whole_share
+    return None if isinstance(share, Exclusive) else share
 
 
 def _setting(node: str, cards: Sequence[CardPlan]) -> NodeSetting:
     group = cards[0].group
     cuts = _cuts(group, cards)
-    replicas = group.time_slicing_replicas
+    sharing = card_sharing(group)
     return NodeSetting(
         node=node,
         group=group,
         cuts=cuts,
         mig_config=None if group.mig is MigStrategy.NONE else _config_name(group.name, cuts),
-        device_plugin_config=None if replicas is None else time_slicing_name(replicas),
+        device_plugin_config=None if sharing is None else sharing_name(sharing),
         elsewhere=tuple(card.card for card in cards if _is_elsewhere(card)),
     )
 

@@ -36,6 +36,7 @@ def test_whole_cards_stay_with_the_plugin_under_das(assign: Assign) -> None:
         ({"mig": "mixed"}, {"profile": "1g.5gb+me"}, Backend.DRA, None),
         ({"time_slicing": 4}, {}, Backend.DRA, "TimeSlicingSettings"),
         ({"time_slicing": 4}, {}, Backend.DAS, None),
+        ({"mps": 2}, {}, Backend.DRA_TAINT_RULES, "MPSSupport"),
         ({}, {}, Backend.DRA_TAINT_RULES, None),
     ],
 )

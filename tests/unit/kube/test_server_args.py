@@ -60,6 +60,13 @@ def test_a_time_slice_is_told_its_part_of_the_card(assign: Assign) -> None:
     assert len(pinned) == 1
 
 
+def test_a_client_of_mps_asks_within_its_limit(assign: Assign) -> None:
+    """The daemon's limit shows as free, the whole card as total: less than a half of it for two."""
+    arguments = server_args(assign({"mps": 2}, {}))
+    assert "--gpu-memory-utilization=0.45" in arguments
+    assert any(text.startswith("--kv-cache-memory-bytes=") for text in arguments)
+
+
 def test_old_releases_cannot_pin_the_pool(assign: Assign) -> None:
     """Before 0.10.2 there is no such flag."""
     arguments = server_args(assign({"time_slicing": 4}, {"version": "0.9.0"}))

@@ -13,6 +13,7 @@ from rightslice.core.catalog.device import check_memory
 from rightslice.core.catalog.gpu import Gpu
 from rightslice.core.catalog.instance import InstanceType, Price
 from rightslice.core.catalog.question import Question
+from rightslice.core.catalog.share import Exclusive, MpsShare, TimeSlice, is_sound
 from rightslice.errors import InputError
 
 
@@ -44,6 +45,8 @@ class NodeGroup:
     time_slicing_replicas: int | None
     price: Price | None
     """Per node and hour; None when it is not known."""
+    mps_replicas: int | None = None
+    """Clients that each card is handed out to under MPS; None: without."""
 
     def __post_init__(self) -> None:
         if self.count < 1 or self.gpus_per_node < 1:
@@ -56,6 +59,40 @@ class NodeGroup:
                 f"node group {self.name}: time-slicing of MIG slices is not planned;"
                 " give either mig or timeSlicing"
             )
+        if self.mps_replicas is not None:
+            self._check_mps(MpsShare(replicas=self.mps_replicas))
+
+    def _check_mps(self, share: MpsShare) -> None:
+        if self.mig is not MigStrategy.NONE:
+            raise InputError(
+                f"node group {self.name}: the device plugin has no MPS on cards in MIG mode;"
+                " give either mig or mps"
+            )
+        if self.time_slicing_replicas is not None:
+            raise InputError(
+                f"node group {self.name}: the device plugin shares a node's cards in one way; give"
+                " either timeSlicing or mps"
+            )
+        if not is_sound(share, self.gpu.architecture):
+            raise InputError(
+                f"node group {self.name}: {share.replicas} MPS clients have"
+                f" {share.thread_percent} % of the threads each, at which matrix products on"
+                f" {self.gpu.architecture} are reported to be wrong; give 2, 4 or 8"
+            )
+
+    @property
+    def whole_share(self) -> Exclusive | TimeSlice | MpsShare:
+        """How a card that is not cut is handed out."""
+        if self.time_slicing_replicas is not None:
+            return TimeSlice(replicas=self.time_slicing_replicas)
+        if self.mps_replicas is not None:
+            return MpsShare(replicas=self.mps_replicas)
+        return Exclusive()
+
+    @property
+    def shares_per_card(self) -> int:
+        """How many pods a card that is not cut is handed out to."""
+        return self.time_slicing_replicas or self.mps_replicas or 1
 
     @property
     def card_usd_per_hour(self) -> Fraction | None:

@@ -1,8 +1,9 @@
 """How a server holds a GPU: the whole card, a MIG slice, an MPS share or a time slice.
 
 Thread percentages of MPS: on Hopper, matrix products of cuBLAS 12.6.4 and later are reported to be
-silently wrong at 14 to 22, 28 to 46 and 52 to 89 % (one third-party report, 2026-10-02, unconfirmed;
-other architectures and MIG are said to be unaffected). Such shares are not offered there.
+silently wrong at 14 to 22, 28 to 46 and 52 to 89 % (one third-party report, 2026-10-02, not
+confirmed; Blackwell and MIG are said to be unaffected, and Ampere lacks the thread block clusters
+that it blames). Such shares are not offered there.
 """
 
 from __future__ import annotations

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rightslice.core.catalog.device import Device
 from rightslice.core.catalog.engine import EngineRelease
 from rightslice.core.catalog.model import Model
+from rightslice.core.catalog.share import is_hardware_isolated
 from rightslice.core.perf.calibration import Calibration, nearest
 from rightslice.core.perf.result import PerfConstants
 from rightslice.core.sizing.coefficients import MemoryCoefficients
@@ -32,3 +34,10 @@ class FittedConstants:
             if measured is not None:
                 return measured
         return self.era(engine)
+
+    def is_measured(self, device: Device) -> bool:
+        """Whether latencies in the device's mode of sharing rest on measured points.
+
+        Cards and slices do; no public series measures servers that share a card by MPS or in turns.
+        """
+        return is_hardware_isolated(device.share)

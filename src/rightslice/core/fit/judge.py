@@ -7,6 +7,7 @@ comes back here for the words.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from rightslice.core.catalog.gpu import LinkKind
 from rightslice.core.catalog.model import Attention, LatentAttention, Model
@@ -19,10 +20,13 @@ from rightslice.core.fit.result import Candidate, Constraint, Judged, Offer, Ref
 from rightslice.core.fit.trial import Trial, furthest
 from rightslice.errors import InputError
 
+EVEN: Final = 0.5
+"""Confidence of the point estimate."""
+
 
 def judge(question: Question, offer: Offer, constants: FittedConstants) -> Candidate:
     """Return *offer*'s outcome: the first flags that hold with fewest replicas, or the refusal."""
-    refused = refused_at_sight(question, offer)
+    refused = refused_at_sight(question, offer) or unmeasured(question, offer, constants)
     judged = Judged(outcome=refused, sizing=None, prediction=None) if refused else None
     if judged is None:
         servers = Flags(question, constants.memory.context).sets_for(offer)
@@ -61,6 +65,23 @@ def refused_at_sight(question: Question, offer: Offer) -> Refused | None:
             "isolation: none",
         )
     return _topology(question, offer)
+
+
+def unmeasured(question: Question, offer: Offer, constants: FittedConstants) -> Refused | None:
+    """Return the refusal of a promise about a mode of sharing that nobody has measured, or None.
+
+    The point estimate promises nothing, so that a confidence of 50 % is not refused.
+    """
+    if question.confidence <= EVEN or constants.is_measured(offer.device):
+        return None
+    return Refused(
+        constraint=Constraint.UNMEASURED,
+        reason=f"latencies on {offer.device.label} are unmeasured: no promise can be made",
+        remedy="a confidence of 50%, or a calibration measured in this mode",
+        needed=question.confidence,
+        available=EVEN,
+        unit="probability",
+    )
 
 
 def _topology(question: Question, offer: Offer) -> Refused | None:

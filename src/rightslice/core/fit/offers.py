@@ -9,19 +9,30 @@ instance a card, and instances have no P2P (NVIDIA MIG user guide).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Final
 
 from rightslice.core.catalog.device import Device, device_of
 from rightslice.core.catalog.fleet import MigStrategy, NodeGroup
 from rightslice.core.catalog.gpu import Gpu
 from rightslice.core.catalog.instance import InstanceType, Price
 from rightslice.core.catalog.mig import MigProfile
-from rightslice.core.catalog.share import Exclusive, MigSlice, Share, TimeSlice
+from rightslice.core.catalog.share import (
+    Exclusive,
+    MigSlice,
+    MpsShare,
+    Share,
+    TimeSlice,
+    is_sound,
+)
 from rightslice.core.cost.share import card_share
 from rightslice.core.fit.result import Offer
 
 _PARALLEL = (1, 2, 4, 8, 16)
+SHARES: Final = (2, 3, 4, 8)
+"""Into how many parts a card is shared in turns or by MPS. An LLM server on less than an eighth of
+a card has no memory left for a KV cache."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +59,8 @@ def group_offers(group: NodeGroup) -> tuple[Offer, ...]:
         price=group.price,
         card_usd_per_hour=group.card_usd_per_hour,
     )
-    if group.time_slicing_replicas is not None:
-        return tuple(offers(kind, [TimeSlice(replicas=group.time_slicing_replicas)]))
     if group.mig is MigStrategy.NONE:
-        return tuple(offers(kind, [Exclusive()]))
+        return tuple(offers(kind, [group.whole_share]))
     return tuple(offers(kind, [*_parts(group.gpu), Exclusive()]))
 
 
@@ -66,6 +75,41 @@ def _parts(gpu: Gpu) -> Iterator[MigSlice]:
 def all_offers(kind: CardKind) -> tuple[Offer, ...]:
     """Return every offer of cards that may be used whole or cut in any way."""
     return tuple(offers(kind, [*slices(kind.gpu), Exclusive()]))
+
+
+def sharing_offers(found: Iterable[Offer]) -> Iterator[Offer]:
+    """Yield the ways to share what the offers *found* hold alone, each at its part of the price.
+
+    Whole cards in turns and by MPS; slices by MPS inside MIG. Tensor-parallel groups are not
+    shared: their servers would have to take turns in step.
+    """
+    for offer in found:
+        device = offer.device
+        if offer.tensor_parallel > 1:
+            continue
+        given = device.memory_bytes if device.memory_origin == "given" else None
+        for share in _ways_to_share(device):
+            part = Fraction(1, share.replicas)
+            yield replace(
+                offer,
+                device=device_of(device.gpu, share, memory_bytes=given),
+                cards=None if offer.cards is None else offer.cards * part,
+                usd_per_hour=None if offer.usd_per_hour is None else offer.usd_per_hour * part,
+            )
+
+
+def _ways_to_share(device: Device) -> list[TimeSlice | MpsShare]:
+    """Return turns and MPS clients of a card, or clients of a slice, at sound thread shares."""
+    match device.share:
+        case Exclusive():
+            clients = [MpsShare(replicas=count) for count in SHARES]
+            sound = [share for share in clients if is_sound(share, device.gpu.architecture)]
+            return [*sound, *(TimeSlice(replicas=count) for count in SHARES)]
+        case MigSlice(profile=profile):
+            pair = MpsShare(replicas=2, profile=profile)
+            return [pair] if is_sound(pair, device.gpu.architecture) else []
+        case _:
+            return []
 
 
 def slices(gpu: Gpu) -> Iterator[MigSlice]:

@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from fractions import Fraction
 from functools import cached_property
-from typing import ClassVar, Protocol
+from typing import ClassVar, Final, Protocol
 
 from rightslice.core.catalog.device import Device
 from rightslice.core.catalog.instance import InstanceType, Price
 from rightslice.core.catalog.question import Question
+from rightslice.core.fit.frontier import Frontier, FrontierPoint, target_of, unbeaten
 from rightslice.core.perf.result import Prediction
 from rightslice.core.sizing.result import Sizing
 
@@ -63,6 +64,10 @@ class Constraint(Enum):
     TTFT = "TTFT"
     STABILITY = "stability"
     REPLICAS = "replicas"
+
+
+_TOO_SLOW: Final = (Constraint.TPOT, Constraint.TTFT)
+"""Refusals of offers that carry the load all the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,7 +225,8 @@ class Recommendation:
     """The answer to a question, with every alternative."""
 
     __record__: ClassVar = (
-        "question", "answer", "chosen", "best_effort", "at_point_estimate", "others", "notes",
+        "question", "answer", "chosen", "best_effort", "at_point_estimate", "others", "frontier",
+        "notes",
     )  # fmt: skip
 
     question: Question
@@ -251,6 +257,38 @@ class Recommendation:
             )
             for candidate in self.candidates
             if candidate is not self.chosen
+        )
+
+    @property
+    def frontier(self) -> Frontier:
+        """What less latency costs: the offers that none beats in both."""
+        slo = self.question.slo
+        latency, percentile, target = target_of(slo)
+        found = (self._point(candidate, latency, percentile) for candidate in self.candidates)
+        return Frontier(
+            latency=latency,
+            percentile=percentile,
+            target_seconds=target,
+            points=unbeaten(point for point in found if point is not None),
+        )
+
+    def _point(
+        self, candidate: Candidate, latency: str, percentile: float | None
+    ) -> FrontierPoint | None:
+        """Return a candidate as a point; None where it does not carry the load or has no price."""
+        outcome, prediction, price = candidate.outcome, candidate.prediction, candidate.offer
+        is_carried = isinstance(outcome, Holds) or outcome.constraint in _TOO_SLOW
+        if not is_carried or prediction is None or price.usd_per_hour is None:
+            return None
+        reached = (prediction.tpot if latency == "TPOT" else prediction.ttft).at(percentile)
+        replicas = candidate.replicas or self.question.min_replicas
+        return FrontierPoint(
+            offer=candidate.offer.name,
+            replicas=replicas,
+            usd_per_hour=price.usd_per_hour * replicas,
+            latency=reached,
+            upper_seconds=reached.upper(self.question.confidence),
+            holds=candidate.replicas > 0,
         )
 
     @property

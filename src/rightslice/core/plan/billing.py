@@ -13,7 +13,7 @@ from typing import Final
 
 from rightslice.core.catalog.device import device_of
 from rightslice.core.catalog.fleet import Fleet, NodeGroup, Workload
-from rightslice.core.catalog.share import Exclusive, MigSlice, Share, TimeSlice
+from rightslice.core.catalog.share import Exclusive, MigSlice, Share
 from rightslice.core.catalog.traffic import ClosedLoop
 from rightslice.core.cost.bill import CardCost, CardUse, cents, divide, to_cents
 from rightslice.core.cost.share import card_share
@@ -29,7 +29,7 @@ def slot_share(card: CardPlan, slot: Slot) -> Share:
     """Return how the workload in *slot* holds its card."""
     if slot.placement is not None:
         return MigSlice(profile=slot.placement.profile)
-    return TimeSlice(replicas=card.replicas) if card.replicas > 1 else Exclusive()
+    return card.group.whole_share
 
 
 def card_costs(cards: Iterable[CardPlan]) -> tuple[CardCost, ...] | None:

@@ -171,7 +171,7 @@ def _card(
         card=where[1],
         layout=tuple(sorted(seat.placement for seat in seats if seat.placement is not None)),
         slots=tuple(slots),
-        replicas=group.time_slicing_replicas or 1,
+        replicas=group.shares_per_card,
     )
 
 
@@ -268,8 +268,11 @@ def _notes(fleet: Fleet, slots: SlotPlan, today: dt.date) -> tuple[str, ...]:
             notes.append(f"the price of {price.item} is {age} days old ({price.as_of}): check it")
     if slots.gap > 0:
         notes.append(f"cost of cards in use is proven within {slots.gap:.2%} of the least")
-    if any(group.time_slicing_replicas for group in fleet.nodes):
-        notes.append("latencies on time-sliced cards are unmeasured: their band is the widest")
+    if any(group.shares_per_card > 1 for group in fleet.nodes):
+        notes.append(
+            "latencies on cards shared in turns or by MPS are unmeasured: their band is the widest,"
+            " and above a confidence of 50% nothing is placed there"
+        )
     notes.append(
         "quotas are summed a team; borrowing, preemption and elastic pools are not decided yet"
     )

@@ -43,14 +43,14 @@ def pools_of(fleet: Fleet) -> tuple[Pool, ...]:
                 dearest if group.card_usd_per_hour is None else float(group.card_usd_per_hour)
             ),
             grid=None if group.mig is MigStrategy.NONE else group.gpu.mig,
-            replicas=group.time_slicing_replicas or 1,
+            replicas=group.shares_per_card,
         )
         for group in fleet.nodes
     )
 
 
 def _mode(group: NodeGroup) -> PoolMode:
-    if group.time_slicing_replicas is not None:
+    if group.shares_per_card > 1:
         return PoolMode.SHARED
     match group.mig:
         case MigStrategy.NONE:

@@ -38,7 +38,7 @@ class CardPlan:
     """Every MIG instance to create, in use or spare; empty for a card that is not cut."""
     slots: tuple[Slot, ...]
     replicas: int = 1
-    """Time-slicing replicas of the card."""
+    """Shares that the card is handed out in when it is not cut."""
 
     @property
     def group_name(self) -> str:

@@ -44,6 +44,8 @@ def _title(cards: Sequence[CardPlan]) -> Text:
     how = f"mig {group.mig.value}"
     if group.time_slicing_replicas is not None:
         how = f"time-sliced 1/{group.time_slicing_replicas}"
+    elif group.mps_replicas is not None:
+        how = f"MPS 1/{group.mps_replicas}"
     return Text.assemble(
         (cards[0].node, "bold"), f"  {what}, {len(cards)} x {group.gpu.name}, {how}"
     )

@@ -68,6 +68,8 @@ def _hardware(group: NodeGroup, count: int) -> str:
     kind.append(f"{count} × {group.gpu.name}")  # noqa: RUF001 - the multiplication sign is meant
     if group.time_slicing_replicas is not None:
         kind.append(f"time-sliced by {group.time_slicing_replicas}")
+    elif group.mps_replicas is not None:
+        kind.append(f"MPS, {group.mps_replicas} clients a card")
     elif group.gpu.mig is not None:
         kind.append(f"MIG {group.mig.value}" if group.mig is not MigStrategy.NONE else "MIG off")
     price = None if group.price is None else group.price.usd_per_hour

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rightslice.core.catalog.share import MpsShare
 from rightslice.core.packing.backends import Backend
 from rightslice.core.plan.result import NotPlaced, Plan
 from rightslice.kube import files
@@ -15,7 +16,12 @@ from rightslice.kube.assignments import Assignment
 from rightslice.kube.explain import cost_text, latency_text
 from rightslice.kube.gpu_ask import gpu_ask
 from rightslice.kube.manifest import GROUP
-from rightslice.kube.nodes import MIG_CONFIG_LABEL, NodeSetting, time_slicing_name
+from rightslice.kube.nodes import (
+    MIG_CONFIG_LABEL,
+    NodeSetting,
+    sharing_name,
+    ways_of_sharing,
+)
 from rightslice.kube.server_args import PORT
 from rightslice.kube.slicing_text import SlicingText, slicing_text
 
@@ -74,7 +80,7 @@ def _contents(
         rows.append((files.MIG_PARTED, "how each node's cards are cut, for mig-manager"))
     rows += slicing.contents
     rows += [
-        (files.device_plugin_file(name), "time-slicing of whole cards, for the device plugin")
+        (files.device_plugin_file(name), "sharing of whole cards, for the device plugin")
         for name in _sharing_names(nodes)
     ]
     if running:
@@ -128,10 +134,25 @@ def _sharing_step(nodes: Sequence[NodeSetting]) -> str:
         ),
     ]
     return (
-        f"Share cards in turns\n\nThe ConfigMap lies in {_NAMESPACE}. The device plugin restarts"
-        " on the nodes that are labelled; time slices have neither memory nor fault isolation.\n\n"
-        + _shell(lines)
+        f"Share cards\n\nThe ConfigMap lies in {_NAMESPACE}. The device plugin restarts on the"
+        f" nodes that are labelled. {_isolation_text(nodes)}\n\n" + _shell(lines)
     )
+
+
+def _isolation_text(nodes: Sequence[NodeSetting]) -> str:
+    shares = ways_of_sharing(nodes)
+    turns = "Time slices have neither memory nor fault isolation."
+    told = [turns] if any(not isinstance(share, MpsShare) for share in shares) else []
+    if any(isinstance(share, MpsShare) for share in shares):
+        told.append(
+            "Under MPS the control daemon limits the memory and threads of each CUDA process (a pod"
+            " has one), but a fault stops every client of the card, and neighbours share its"
+            " bandwidth. The daemon starts where GPU feature discovery sets"
+            " `nvidia.com/mps.capable=true`; pods that start earlier fail with `CUDA-capable"
+            " device(s) is/are busy or unavailable` and start again. The cards must not be in MIG"
+            " mode."
+        )
+    return " ".join(told)
 
 
 def _mig_step(nodes: Sequence[NodeSetting]) -> str:
@@ -275,8 +296,7 @@ def _mig_nodes(nodes: Sequence[NodeSetting]) -> list[NodeSetting]:
 
 
 def _sharing_names(nodes: Sequence[NodeSetting]) -> list[str]:
-    turns = {node.group.time_slicing_replicas for node in nodes} - {None}
-    names = [time_slicing_name(replicas) for replicas in sorted(turn for turn in turns if turn)]
+    names = [sharing_name(share) for share in ways_of_sharing(nodes)]
     return ["default", *names] if names else []
 
 

@@ -12,6 +12,7 @@ from rightslice.core.catalog.fleet import Fleet, MigStrategy, NodeGroup, Quota, 
 from rightslice.core.catalog.instance import Price, PriceKind
 from rightslice.core.catalog.lengths import Lengths
 from rightslice.core.catalog.server import ServerConfig
+from rightslice.core.catalog.share import Exclusive, MpsShare, TimeSlice
 from rightslice.core.catalog.traffic import ClosedLoop, Slo, Traffic
 from rightslice.edge.catalog_files import Catalog
 from rightslice.errors import InputError
@@ -33,12 +34,24 @@ def _group(**changes: Any) -> NodeGroup:  # noqa: ANN401 - fields of any type
         ({"gpus_per_node": 0}, "one GPU a node"),
         ({"gpu": Catalog().gpu("A10G-24GB"), "mig": MigStrategy.MIXED}, "has no MIG"),
         ({"mig": MigStrategy.SINGLE, "time_slicing_replicas": 2}, "either mig or timeSlicing"),
+        ({"mig": MigStrategy.SINGLE, "mps_replicas": 2}, "either mig or mps"),
+        ({"time_slicing_replicas": 2, "mps_replicas": 2}, "either timeSlicing or mps"),
+        ({"mps_replicas": 3}, "33 % of the threads .* wrong; give 2, 4 or 8"),
+        ({"mps_replicas": 49}, "at most 48"),
     ],
 )
 def test_impossible_node_groups_are_refused(changes: dict[str, Any], said: str) -> None:
     """Each with what would be right."""
     with pytest.raises(InputError, match=said):
         _group(**changes)
+
+
+def test_how_a_whole_card_is_handed_out() -> None:
+    """Alone, in turns, or to clients of MPS."""
+    assert _group().whole_share == Exclusive()
+    turns, clients = _group(time_slicing_replicas=4), _group(mps_replicas=2)
+    assert (turns.whole_share, turns.shares_per_card) == (TimeSlice(replicas=4), 4)
+    assert (clients.whole_share, clients.shares_per_card) == (MpsShare(replicas=2), 2)
 
 
 def test_a_card_costs_its_part_of_the_node() -> None:

@@ -13,7 +13,7 @@ from rightslice.core.catalog.fleet import MigStrategy
 from rightslice.core.catalog.lengths import Lengths
 from rightslice.core.catalog.mig import Placement, ProfileName
 from rightslice.core.catalog.question import Isolation
-from rightslice.core.catalog.share import Exclusive, MigSlice, TimeSlice
+from rightslice.core.catalog.share import Exclusive, MigSlice, MpsShare, TimeSlice
 from rightslice.core.catalog.traffic import OpenLoop, Traffic
 from rightslice.core.plan.billing import card_costs, fleet_usd_per_hour, slot_share, workload_cost
 from rightslice.core.plan.result import CardPlan, Plan, Slot
@@ -22,8 +22,8 @@ from rightslice.units import HOURS_PER_MONTH
 Build = Callable[..., Any]
 
 
-def _card(node: Any, *slots: Slot, replicas: int = 1) -> CardPlan:  # noqa: ANN401 - built by the fixtures
-    return CardPlan(node="n-0", group=node, card=0, layout=(), slots=slots, replicas=replicas)
+def _card(node: Any, *slots: Slot) -> CardPlan:  # noqa: ANN401 - built by the fixtures
+    return CardPlan(node="n-0", group=node, card=0, layout=(), slots=slots)
 
 
 def _slice(profile: str, start: int) -> Slot:
@@ -32,12 +32,15 @@ def _slice(profile: str, start: int) -> Slot:
 
 
 def test_how_a_slot_holds_its_card(group: Build) -> None:
-    """A slice by its profile, a turn by the card's replicas, else the whole card."""
+    """A slice by its profile, else as the node group hands out its cards."""
     plain = Slot(workload="w", replica=0, placement=None)
     sliced = _slice("1g.10gb", 0)
     assert slot_share(_card(group("g"), sliced), sliced) == MigSlice(profile=ProfileName("1g.10gb"))
     assert slot_share(_card(group("g"), plain), plain) == Exclusive()
-    assert slot_share(_card(group("g"), plain, replicas=4), plain) == TimeSlice(replicas=4)
+    turns = group("g", mig=MigStrategy.NONE, time_slicing_replicas=4)
+    assert slot_share(_card(turns, plain), plain) == TimeSlice(replicas=4)
+    clients = group("g", mig=MigStrategy.NONE, mps_replicas=4)
+    assert slot_share(_card(clients, plain), plain) == MpsShare(replicas=4)
 
 
 def test_four_and_three_fill_a_card(group: Build) -> None:
@@ -70,10 +73,11 @@ def test_no_comparison_where_no_whole_card_is_offered(
 ) -> None:
     """A fleet of time slices has no whole card to compare with."""
     shared = group("g", time_slicing_replicas=2, mig=MigStrategy.NONE)
-    answer: Plan = planned([shared], [workload("a", isolation=Isolation.NONE)])
+    asked = workload("a", isolation=Isolation.NONE, confidence=0.5)
+    answer: Plan = planned([shared], [asked])
     assert answer.bill is not None
     assert answer.bill.whole_gpu_per_model_usd_per_hour is None
-    assert any("time-sliced cards are unmeasured" in note for note in answer.notes)
+    assert any("shared in turns or by MPS are unmeasured" in note for note in answer.notes)
 
 
 @pytest.mark.parametrize("rate", [0.5, 2.0])

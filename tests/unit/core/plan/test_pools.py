@@ -28,6 +28,7 @@ TEAM = Team(
     [
         ({"mig": MigStrategy.NONE}, PoolMode.WHOLE, {WHOLE}),
         ({"mig": MigStrategy.NONE, "time_slicing_replicas": 2}, PoolMode.SHARED, {SHARED}),
+        ({"mig": MigStrategy.NONE, "mps_replicas": 2}, PoolMode.SHARED, {SHARED}),
         ({"mig": MigStrategy.SINGLE}, PoolMode.UNIFORM, {WHOLE, "1g.10gb"}),
         ({"mig": MigStrategy.MIXED}, PoolMode.SLICED, {WHOLE, "1g.10gb"}),
     ],

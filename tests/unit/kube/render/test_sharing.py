@@ -1,4 +1,4 @@
-"""Tests of the device plugin's time-slicing configurations."""
+"""Tests of the device plugin's configurations for sharing cards."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from rightslice.core.plan.result import Plan
 from rightslice.kube.nodes import node_settings
-from rightslice.kube.render.time_slicing import render
+from rightslice.kube.render.sharing import render
 
 Builder = Callable[[Mapping[str, Any]], Plan]
 
@@ -24,6 +24,20 @@ def test_each_number_of_turns_is_a_configuration(build_plan: Builder) -> None:
     assert shared["resources"] == [{"name": "nvidia.com/gpu", "replicas": 4}]
 
 
+def test_mps_is_a_configuration_of_its_own(build_plan: Builder) -> None:
+    """Equal clients of whole cards, beside turns on other nodes, each under its name."""
+    nodes = [{"name": "a", "mps": 4}, {"name": "b", "time_slicing": 2}]
+    configs: dict[str, Any] = dict(render(node_settings(build_plan({"nodes": nodes}))))
+    assert list(configs) == ["default", "mps-4", "time-sliced-2"]
+    assert configs["mps-4"]["sharing"] == {
+        "mps": {
+            "renameByDefault": False,
+            "failRequestsGreaterThanOne": True,
+            "resources": [{"name": "nvidia.com/gpu", "replicas": 4}],
+        }
+    }
+
+
 def test_whole_cards_need_none(build_plan: Builder) -> None:
-    """Without time-slicing nothing is configured."""
+    """Without sharing nothing is configured."""
     assert render(node_settings(build_plan({"nodes": [{}]}))) == {}

@@ -73,6 +73,8 @@ class Release:
     namespace: str = "rightslice"
     name: str = "rightslice"
     values: Mapping[str, object] = field(default_factory=dict)
+    wait: bool = True
+    """Whether Helm waits for the Deployment: without, nothing but the process has to be there."""
     service_port: int = field(default_factory=free_port)
     processes: list[Webhook] = field(default_factory=list)
 
@@ -94,6 +96,11 @@ class Release:
     def deployment(self) -> str:
         """Name of the chart's Deployment, Service and ServiceAccount."""
         return f"{self.name}-webhook"
+
+    @property
+    def host(self) -> str:
+        """The name that the API server calls."""
+        return f"{self.deployment}.{self.namespace}.svc"
 
     def install(self) -> None:
         """`helm install --wait` in a namespace that enforces PodSecurity restricted."""
@@ -117,9 +124,7 @@ class Release:
         for one in self.processes:
             one.program.stop()
         self.processes.clear()
-        self.plane.helm(
-            "uninstall", self.name, "-n", self.namespace, "--ignore-not-found", "--wait", WAIT
-        )
+        self.plane.helm("uninstall", self.name, "-n", self.namespace, "--ignore-not-found")
         self.plane.kubectl(
             "delete", "namespace", self.namespace, "--ignore-not-found", "--wait=false"
         )
@@ -185,9 +190,8 @@ class Release:
         assert isinstance(webhook, dict)
         given = {**values, "webhook": {"servicePort": self.service_port, **webhook}}
         file.write_text(yaml.safe_dump(given), encoding="utf-8")
-        self.plane.helm(
-            verb, self.name, str(CHART), "-n", self.namespace, "-f", str(file), "--wait", WAIT
-        )
+        waits = ("--wait", WAIT) if self.wait else ()
+        self.plane.helm(verb, self.name, str(CHART), "-n", self.namespace, "-f", str(file), *waits)
 
     def _to_localhost(self) -> None:
         spec = {"type": "ExternalName", "externalName": "localhost",

@@ -119,7 +119,7 @@ class SelfManaged:
         return same_key and self.host in served and left >= life / 3
 
     def _make(self, trusted: bytes) -> dict[str, bytes]:
-        authority = Authority("rightslice-webhook", self.life)
+        authority = Authority("rightslice-webhook-authority", self.life)
         names = (self.host, f"{self.host}.cluster.local")
         pair = authority.sign(Subject(common_name="rightslice-webhook", names=names))
         return {

@@ -9,16 +9,13 @@ of the load is returned, with what it falls short by.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from rightslice.core.catalog.question import Question
 from rightslice.core.fit.constants import FittedConstants
+from rightslice.core.fit.judge import EVEN
 from rightslice.core.fit.result import Candidate, Offer, Recommendation
 from rightslice.core.fit.survey import Survey
 from rightslice.errors import InputError
-
-_EVEN: Final = 0.5
-"""Confidence of the point estimate."""
 
 
 def fit(
@@ -33,10 +30,10 @@ def fit(
         raise InputError("there is no offer to choose from")
     survey = Survey(question, offers, constants)
     candidates = survey.candidates(question.confidence)
-    chosen = _first_that_holds(candidates)
+    chosen = next((candidate for candidate in candidates if candidate.replicas), None)
     at_half = chosen
-    if question.confidence > _EVEN:
-        at_half = _first_that_holds(survey.candidates(_EVEN, _no_dearer(offers, chosen)))
+    if question.confidence > EVEN:
+        at_half = survey.cheapest(EVEN, _no_dearer(offers, chosen))
     return Recommendation(
         question=question,
         chosen=chosen,
@@ -52,10 +49,6 @@ def judge_all(
 ) -> tuple[Candidate, ...]:
     """Return every offer judged, cheapest first; equal devices are judged once."""
     return Survey(question, offers, constants).candidates(question.confidence)
-
-
-def _first_that_holds(candidates: Sequence[Candidate]) -> Candidate | None:
-    return next((candidate for candidate in candidates if candidate.replicas), None)
 
 
 def _no_dearer(offers: Sequence[Offer], chosen: Candidate | None) -> Sequence[Offer]:

@@ -21,7 +21,7 @@ from rightslice.core.fit.entry import Entry
 from rightslice.core.perf import tables
 from rightslice.core.perf.arrays import Array, Index, Mask
 from rightslice.core.perf.capacity import SURE, longest
-from rightslice.core.perf.rates import Schedule
+from rightslice.core.perf.rates import Schedule, is_known
 from rightslice.core.perf.result import PerfConstants
 from rightslice.core.perf.work import ServedAs, work_of
 from rightslice.core.sizing.columns import of_servers
@@ -29,7 +29,6 @@ from rightslice.core.sizing.kv_cache import kv_value_bytes
 from rightslice.core.sizing.result import Phase
 from rightslice.core.sizing.startup import Startup
 from rightslice.core.sizing.sweep import PHASE_CODES, Sizings, sweep
-from rightslice.errors import InputError
 
 
 def rows_of_entries(
@@ -52,7 +51,7 @@ def rows_of_entries(
     return Rows(
         question=question,
         constants=constants,
-        devices=tuple(entry.offer.device for entry in entries),
+        entries=entries,
         starts=starts,
         entry=entry,
         variant=np.arange(len(entry)) - starts[entry],
@@ -66,8 +65,7 @@ class Rows:
 
     question: Question
     constants: FittedConstants
-    devices: tuple[Device, ...]
-    """Of each entry."""
+    entries: Sequence[Entry]
     starts: Index
     """First row of each entry."""
     entry: Index
@@ -78,7 +76,7 @@ class Rows:
     @property
     def count(self) -> int:
         """How many entries there are."""
-        return len(self.devices)
+        return len(self.entries)
 
     def row(self, variants: Index) -> Index:
         """Return the row of each entry with the set of flags at *variants*; its first for -1."""
@@ -94,16 +92,6 @@ class Rows:
     def predicted(self) -> Mask:
         """Whether the row starts, and every figure for its latency is known."""
         return self.sizings.fits & self.is_known[self.entry]
-
-    @cached_property
-    def is_known(self) -> Mask:
-        """Whether an entry that starts at all can be predicted."""
-        return self._tables[1]
-
-    @property
-    def known(self) -> Known:
-        """Return the servers that can be predicted."""
-        return self._tables[0]
 
     @cached_property
     def places(self) -> tuple[Array, Array]:
@@ -134,49 +122,41 @@ class Rows:
         return count
 
     @cached_property
-    def _tables(self) -> tuple[Known, Mask]:
+    def is_known(self) -> Mask:
+        """Whether every figure of an entry's device that prediction needs is known."""
+        return np.array(
+            [is_known(entry.offer.device, entry.offer.tensor_parallel) for entry in self.entries]
+        )
+
+    @cached_property
+    def known(self) -> Known:
+        """The servers that can be predicted."""
         columns = self.sizings.columns
-        fitting = np.flatnonzero(self.sizings.fits)
-        kinds = [_served(startup) for startup in columns.kinds]
-        places: dict[tuple[int, ServedAs, bool], int] = {}
+        places: dict[tuple[int, int], int] = {}
         servers: list[tables.Server] = []
-        owners, at = list[int](), np.zeros(len(self.entry), np.intp)
+        kinds = [_served(startup) for startup in columns.kinds]
+        at = np.zeros(len(self.entry), np.intp)
+        rows = np.flatnonzero(self.predicted)
         constants: dict[str, PerfConstants] = {}
-        for row in fitting.tolist():
-            entry, (served, schedule) = int(self.entry[row]), kinds[columns.kind[row]]
-            key = entry, served, schedule.is_eager
-            if key not in places:
-                places[key] = len(servers)
-                device = self.devices[entry]
-                servers.append(
-                    tables.Server(device, served, schedule, self._perf(device, constants))
-                )
-                owners.append(entry)
-            at[row] = places[key]
-        return self._known(servers, owners, at)
+        for row, entry, kind in zip(
+            rows.tolist(), self.entry[rows].tolist(), columns.kind[rows].tolist(), strict=True
+        ):
+            device = self.entries[entry].offer.device
+            at[row] = places.setdefault((entry, kind), len(servers))
+            if at[row] == len(servers):
+                served, schedule = kinds[kind]
+                perf = self._perf(device, constants)
+                servers.append(tables.Server(device, served, schedule, perf))
+        table = tables.servers_of(servers) if servers else None
+        shapes = None if table is None else tables.shapes_of(table.work, [self.question.traffic])
+        chunks = self.sizings.columns.max_num_batched_tokens.astype(np.float64)
+        return Known(servers=table, shapes=shapes, at=at, chunks=chunks)
 
     def _perf(self, device: Device, known: dict[str, PerfConstants]) -> PerfConstants:
         question, gpu = self.question, device.gpu_name
         if gpu not in known:
             known[gpu] = self.constants.of(question.engine, question.model, gpu)
         return known[gpu]
-
-    def _known(
-        self, servers: list[tables.Server], owners: list[int], at: Index
-    ) -> tuple[Known, Mask]:
-        """Return the table of those *servers* whose devices' figures are known."""
-        is_known = np.ones(self.count, bool)
-        try:
-            table = tables.servers_of(servers) if servers else None
-        except InputError:
-            can = [_can_be_predicted(server) for server in servers]
-            is_known[[owner for owner, known in zip(owners, can, strict=True) if not known]] = False
-            at = (np.cumsum(can) - 1)[at]
-            servers = [server for server, known in zip(servers, can, strict=True) if known]
-            table = tables.servers_of(servers) if servers else None
-        shapes = None if table is None else tables.shapes_of(table.work, [self.question.traffic])
-        chunks = self.sizings.columns.max_num_batched_tokens.astype(np.float64)
-        return Known(servers=table, shapes=shapes, at=at, chunks=chunks), is_known
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -189,6 +169,17 @@ class Known:
     """Place of each row's server in the table."""
     chunks: Array
     """``max-num-batched-tokens`` of each row."""
+
+    def alike(self, rows: Index, places: Array, load: Array) -> tuple[Index, Index]:
+        """Return one of *rows* of each kind that is served alike, and the kind of every row."""
+        keys = self.at[rows], self.chunks[rows], places, load
+        order = np.lexsort(keys)
+        differs = np.zeros(len(order), bool)
+        for key in keys:
+            differs[1:] |= key[order][1:] != key[order][:-1]
+        kind = np.empty(len(order), np.intp)
+        kind[order] = np.cumsum(differs)
+        return order[np.flatnonzero(np.append([True], differs[1:]))], kind
 
     def points(self, rows: Index, places: Array) -> tables.Points:
         """Return *rows*, which start and can be predicted, with as many *places*."""
@@ -209,11 +200,3 @@ def _served(startup: Startup) -> tuple[ServedAs, Schedule]:
     return served, Schedule(
         work=work, chunk_tokens=1, stages=flags.pipeline_parallel, is_eager=flags.enforce_eager
     )
-
-
-def _can_be_predicted(server: tables.Server) -> bool:
-    try:
-        tables.servers_of([server])
-    except InputError:
-        return False
-    return True

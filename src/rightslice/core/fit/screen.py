@@ -23,7 +23,7 @@ from rightslice.core.fit.result import Constraint
 from rightslice.core.fit.rows import Rows, rows_of_entries
 from rightslice.core.fit.trial import MOST_REPLICAS, PROGRESS
 from rightslice.core.perf import sweep
-from rightslice.core.perf.arrays import ARRAYS, Array, Index, Mask, array_of, column
+from rightslice.core.perf.arrays import ARRAYS, Array, Index, Mask, array_of, column, rows_of
 from rightslice.core.perf.capacity import surely
 from rightslice.core.perf.queueing import STABLE_UTILIZATION
 
@@ -47,7 +47,7 @@ class Standings:
     replicas: Index
     headroom_ratio: Array
     is_sure: Mask
-    """False where the figures are too near a limit, or not known: `judge` tells."""
+    """False where figures are too near a limit: `judge` tells."""
 
 
 class _Run(NamedTuple):
@@ -86,7 +86,7 @@ class Screen:
         rows, question = self.rows, self.question
         starts, met = self._starts(confidence), self._first_met(confidence)
         found = _firsts(rows, starts & (met.code == _HELD))
-        is_sure = self._unknown_or(starts & met.is_near)
+        is_sure = ~_any(rows, np.flatnonzero(starts & met.is_near))
         chosen = rows.row(found)
         replicas = np.where(found >= 0, question.min_replicas, 0)
         room = np.where(found >= 0, met.room[chosen], 0.0)
@@ -121,7 +121,7 @@ class Screen:
             near[unclear] |= enough.is_near
         order = np.lexsort((rows.variant, -missing, rank, rows.entry))
         last = np.append(rows.entry[order][1:] != rows.entry[order][:-1], [True])
-        return rows.variant[order[last]], self._unknown_or(near)
+        return rows.variant[order[last]], rows.is_known & ~_any(rows, np.flatnonzero(near))
 
     def held_loads(self, variants: Index, confidence: float) -> Array:
         """Return the load that one replica of each entry holds with its *variants*; 0 if none."""
@@ -139,9 +139,6 @@ class Screen:
             points = self.rows.known.points(rows, places)
             found[alive] = search(points, self.question.slo, confidence=confidence)
         return found
-
-    def _unknown_or(self, near: Mask) -> Mask:
-        return self.rows.is_known & ~_any(self.rows, np.flatnonzero(near))
 
     def _starts(self, confidence: float) -> Mask:
         return self.rows.predicted & (self.rows.sizings.probability >= confidence)
@@ -175,12 +172,14 @@ class Screen:
         alive = np.flatnonzero(self._most_places[rows] >= wanted)
         if not alive.size:
             return _Run(rows, wanted, alive, None)
-        points = self.rows.known.points(rows[alive], self.rows.places[0][rows[alive]])
-        swept = (
-            sweep.clients(points, wanted[alive])
-            if isinstance(load, ClosedLoop)
-            else sweep.rates(points, load.requests_per_second / replicas[alive])
-        )
+        known, places = self.rows.known, self.rows.places[0][rows[alive]]
+        if isinstance(load, ClosedLoop):
+            swept = sweep.clients(known.points(rows[alive], places), wanted[alive])
+        else:
+            rate = load.requests_per_second / replicas[alive]
+            first, kind = known.alike(rows[alive], places, rate)
+            points = known.points(rows[alive[first]], places[first])
+            swept = rows_of(sweep.rates(points, rate[first]), kind)
         return _Run(rows, wanted, alive, swept)
 
     def _met(self, run: _Run, confidence: float) -> _Met:

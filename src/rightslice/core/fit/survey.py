@@ -18,7 +18,7 @@ from rightslice.core.catalog.question import Question
 from rightslice.core.fit.constants import FittedConstants
 from rightslice.core.fit.entry import Entry
 from rightslice.core.fit.flags import Flags
-from rightslice.core.fit.judge import judge_servers, refused_at_sight
+from rightslice.core.fit.judge import EVEN, judge_servers, refused_at_sight, unmeasured
 from rightslice.core.fit.result import Candidate, Judged, Judgement, Offer, Pending, Refused
 from rightslice.core.fit.trial import Trial, load_size
 from rightslice.errors import InputError
@@ -51,6 +51,7 @@ class Survey:
         self._offers = offers
         self._found: dict[tuple[_Key, float], Judgement] = {}
         self._refused: dict[_Key, Judged] = {}
+        self._unmeasured: dict[_Key, Judged] = {}
         self._entries: dict[_Key, Entry] = {}
         flags = Flags(question, constants.memory.context)
         for offer in offers:
@@ -58,27 +59,36 @@ class Survey:
             if key in self._entries or key in self._refused:
                 continue
             refused = refused_at_sight(question, offer)
-            if refused is None:
-                self._entries[key] = Entry(offer, flags.sets_for(offer))
-            else:
+            if refused is not None:
                 self._refused[key] = Judged(outcome=refused, sizing=None, prediction=None)
+                continue
+            self._entries[key] = Entry(offer, flags.sets_for(offer))
+            refused = unmeasured(question, offer, constants)
+            if refused is not None:
+                self._unmeasured[key] = Judged(outcome=refused, sizing=None, prediction=None)
         self._groups = self._screened()
 
-    def candidates(
-        self, confidence: float, among: Sequence[Offer] | None = None
-    ) -> tuple[Candidate, ...]:
-        """Return all offers, or those *among* them, judged at *confidence*, cheapest first."""
-        offers = self._offers if among is None else among
+    def candidates(self, confidence: float) -> tuple[Candidate, ...]:
+        """Return all offers judged at *confidence*, cheapest first."""
         return ordered(
-            [
-                Candidate(offer=offer, judgement=self._judgement(self._keys[id(offer)], confidence))
-                for offer in offers
-            ]
+            Candidate(offer=offer, judgement=self._judgement(self._keys[id(offer)], confidence))
+            for offer in self._offers
         )
+
+    def cheapest(self, confidence: float, among: Sequence[Offer]) -> Candidate | None:
+        """Return the cheapest of the offers *among* all that holds the load at *confidence*."""
+        found = [
+            Candidate(offer=offer, judgement=judgement)
+            for offer in among
+            if (judgement := self._judgement(self._keys[id(offer)], confidence)).replicas
+        ]
+        return next(iter(ordered(found)), None)
 
     def _judgement(self, key: _Key, confidence: float) -> Judgement:
         if key in self._refused:
             return self._refused[key]
+        if confidence > EVEN and key in self._unmeasured:
+            return self._unmeasured[key]
         known = self._found.get((key, confidence))
         if known is None:
             group = self._groups.get(key)
@@ -238,44 +248,52 @@ class _Words(NamedTuple):
 
 def ordered(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
     """Return *candidates*, cheapest first."""
-    found = sorted(candidates, key=price_order)
+    keyed = sorted([(price_order(c), place, c) for place, c in enumerate(candidates)])
     doubtful = False
-    for one, other in pairwise(found):
+    for (one_key, _, one), (other_key, _, other) in pairwise(keyed):
         if one.judgement is other.judgement or not (one.replicas and other.replicas):
             continue
-        rooms = one.judgement.headroom_ratio, other.judgement.headroom_ratio
-        if abs(rooms[0] - rooms[1]) < _SAME_ROOM and _cost_order(one) == _cost_order(other):
-            _settle(one, other)
+        apart = abs(one_key[_ROOM] - other_key[_ROOM])
+        if 0 < apart < _SAME_ROOM and one_key[:_ROOM] == other_key[:_ROOM]:
             doubtful = True
-    return tuple(sorted(found, key=price_order) if doubtful else found)
+            for candidate in (one, other):
+                candidate.judgement.judged  # noqa: B018 - worked out, it has its room to the last digit
+    found = tuple(candidate for _, _, candidate in keyed)
+    return tuple(sorted(found, key=price_order)) if doubtful else found
 
 
-def _settle(*candidates: Candidate) -> None:
-    """Work out what was left, so that rooms are compared to the last digit."""
-    for candidate in candidates:
-        candidate.judgement.judged  # noqa: B018 - the value is kept
+_Order = tuple[bool, float, Fraction, float, Fraction, float, int, str]
+_ROOM: Final = 5
+"""Place of the room in an order."""
 
 
-def price_order(candidate: Candidate) -> tuple[object, ...]:
-    """Return a sort key: dollars an hour, part of a card, room to the targets, then memory."""
+def price_order(candidate: Candidate) -> _Order:
+    """Return a sort key: dollars an hour, part of a card, room to the targets, then memory.
+
+    Dollars and cards are fractions, which compare slowly: the floats nearest to them go before.
+    """
+    offer, replicas = candidate.offer, candidate.replicas
+    cost, cards = candidate.usd_per_hour, offer.cards
+    if cards is None:
+        cards = _NO_CARDS
+    elif replicas > 1:
+        cards *= replicas
+    dollars = _NOTHING if cost is None else cost
     return (
-        *_cost_order(candidate),
+        cost is None,
+        dollars.numerator / dollars.denominator,
+        dollars,
+        cards.numerator / cards.denominator,
+        cards,
         -candidate.judgement.headroom_ratio,
-        candidate.offer.device.memory_bytes,
-        candidate.offer.name,
+        offer.device.memory_bytes,
+        offer.name,
     )
 
 
-def _cost_order(candidate: Candidate) -> tuple[object, ...]:
-    """Return dollars and cards of all replicas; floats go before fractions for speed alone."""
-    cost, cards = candidate.usd_per_hour, candidate.offer.cards
-    if cost is None:
-        cost = Fraction(0)
-    if cards is None:
-        cards = Fraction(1000)
-    elif candidate.replicas > 1:
-        cards *= candidate.replicas
-    return candidate.offer.usd_per_hour is None, float(cost), cost, float(cards), cards
+_NOTHING: Final = Fraction(0)
+_NO_CARDS: Final = Fraction(1000)
+"""Of a slice on an unknown grid: behind all that are known."""
 
 
 def _capability(candidate: Candidate) -> tuple[float, bool, float, int]:

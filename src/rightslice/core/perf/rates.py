@@ -111,6 +111,16 @@ def rates_on(
     )
 
 
+def is_known(device: Device, tensor_parallel: int) -> bool:
+    """Whether every figure that `rates_on` needs of *device* is known."""
+    linked = tensor_parallel == 1 or device.gpu.link_bytes_per_second is not None
+    return (
+        linked
+        and device.bandwidth_bytes_per_second is not None
+        and bool(device.flops.get(MatmulDtype.FP16))
+    )
+
+
 def _bandwidth(device: Device) -> float:
     if device.bandwidth_bytes_per_second is None:
         raise InputError(

@@ -232,7 +232,19 @@ def test_hardware_isolation_refuses_time_slices() -> None:
     refused = judge(_ask(), offer, CONSTANTS).outcome
     assert isinstance(refused, Refused)
     assert (refused.constraint, refused.remedy) == (Constraint.ISOLATION, "isolation: none")
-    assert judge(_ask(isolation=Isolation.NONE), offer, CONSTANTS).holds is not None
+    even = _ask(isolation=Isolation.NONE, confidence=0.5)
+    assert judge(even, offer, CONSTANTS).holds is not None
+
+
+def test_nothing_is_promised_about_modes_that_nobody_measured() -> None:
+    """Above the point estimate they are refused; what 50 % would take is named all the same."""
+    offers = (_shared("A100-SXM-40GB", 2), *_offers("p5.48xlarge"))
+    answer = _fit(_ask(isolation=Isolation.NONE), offers)
+    first = answer.candidates[0].outcome
+    assert isinstance(first, Refused)
+    assert (first.constraint, first.available) == (Constraint.UNMEASURED, 0.5)
+    assert answer.chosen is not None
+    assert answer.at_point_estimate == offers[0].name
 
 
 def test_a_given_tensor_parallelism_is_kept() -> None:

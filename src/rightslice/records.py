@@ -110,7 +110,7 @@ def _object(cls: type, definitions: dict[str, Json]) -> dict[str, Json]:
     definitions[name] = None  # holds the place while members that refer back are described
     properties: dict[str, Json] = {"kind": {"const": name}}
     hints = typing.get_type_hints(cls)
-    notes = _notes(cls)
+    notes = field_notes(cls)
     for shown in _shown(cls):
         described = _nullable_number(_schema(_hint(cls, shown, hints), definitions))
         note: dict[str, Json] = {"description": notes[shown]} if shown in notes else {}
@@ -125,7 +125,7 @@ def _object(cls: type, definitions: dict[str, Json]) -> dict[str, Json]:
     return reference
 
 
-def _notes(cls: type) -> dict[str, str]:
+def field_notes(cls: type) -> dict[str, str]:
     """Return what the source says of each field (the string after it) and of each property."""
     notes: dict[str, str] = {}
     for owner in reversed(cls.__mro__[:-1]):

@@ -1,0 +1,1 @@
+"""The resources ``Model`` and ``ModelDeployment``: their fields, schemas and conditions."""

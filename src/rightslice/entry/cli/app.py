@@ -15,7 +15,7 @@ from typing import Annotated, Final
 import typer
 
 from rightslice import __version__
-from rightslice.entry.cli.console import Exit, complain
+from rightslice.entry.cli.console import Exit, complain, with_live
 from rightslice.errors import InputError, UnavailableError
 
 _WORDS: Final = (
@@ -41,6 +41,7 @@ VERBS: Final = {
     "why-not": "What keeps a slice from its place, and which one move helps.",
     "layouts": "Everything that one card can hold, drawn slot by slot.",
     "parse": "What the manifests of others say of their vLLM servers.",
+    "snapshot": "A cluster in one file that plan, fit and repack read.",
     "webhook": "Serve the admission webhook that sizes pods in a cluster.",
     "catalog": "The facts: GPUs, MIG profiles, models, releases, instances.",
     "schema": "JSON Schema of the files read and of every answer.",
@@ -90,7 +91,7 @@ def run(arguments: list[str]) -> int:
     verb = next((word for word in arguments if not word.startswith("-")), "")
     try:
         outcome = command_line([verb])(
-            args=arguments or ["--help"], prog_name="rightslice", standalone_mode=False
+            args=with_live(arguments) or ["--help"], prog_name="rightslice", standalone_mode=False
         )
     except InputError as error:
         complain(str(error))

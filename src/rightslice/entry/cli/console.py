@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from rightslice.core.packing.rounding import Progress
 
 _T = TypeVar("_T")
+CLUSTER: Final = "--cluster"
+LIVE: Final = "live"
+"""What ``--cluster`` means when nothing stands after it."""
 _LONGEST_WORD: Final = 200
 _LONGEST_MESSAGE: Final = 900
 
@@ -94,6 +97,20 @@ def readable(message: str) -> str:
 
 def _shortened(text: str, ends: int) -> str:
     return f"{text[:ends]}[...]{text[-ends:]}"
+
+
+def with_live(arguments: Sequence[str]) -> list[str]:
+    """Return *arguments* with ``live`` after a ``--cluster`` that stands alone.
+
+    >>> with_live(["plan", "--cluster", "--why"])
+    ['plan', '--cluster', 'live', '--why']
+    """
+    found: list[str] = []
+    for word, after in zip(arguments, [*arguments[1:], "-"], strict=False):
+        found.append(word)
+        if word == CLUSTER and after.startswith("-"):
+            found.append(LIVE)
+    return found
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.constants import constants_with
 from rightslice.edge.prices_file import read_prices
 from rightslice.entry.cli.calibrations import Server, print_calibrations
+from rightslice.entry.cli.clusters import ClusterOption, fitted_cluster
 from rightslice.entry.cli.confidence import DEFAULT_CONFIDENCE, ConfidenceOption, ReplicasOption
 from rightslice.entry.cli.console import Exit, Output, print_json
 from rightslice.entry.cli.offers import read_offers
@@ -37,6 +38,7 @@ from rightslice.entry.cli.options import (
     read_traffic,
 )
 from rightslice.errors import InputError
+from rightslice.kube.snapshot.stock import ClusterFit
 
 OffersOption = Annotated[
     str | None,
@@ -73,6 +75,7 @@ def fit(  # noqa: PLR0913 - one parameter an option
     ttft: TtftOption = None,
     percentile: PercentileOption = None,
     offers: OffersOption = None,
+    cluster: ClusterOption = None,
     confidence: ConfidenceOption = None,
     max_replicas: ReplicasOption = 1,
     isolation: IsolationOption = Isolation.HARDWARE,
@@ -105,6 +108,11 @@ def fit(  # noqa: PLR0913 - one parameter an option
     )
     own = {} if prices is None else read_prices(prices)
     constants = constants_with(calibrations)
+    if cluster is not None:
+        if offers is not None:
+            raise InputError("--offers and --cluster: a cluster names its own offers; give one")
+        found = fitted_cluster(question, cluster, own, constants)
+        return _in_cluster(found, form, show_all=show_all)
     answer = fit_offers(question, read_offers(offers, catalog, own), constants=constants)
     if form is Output.JSON:
         print_json(answer)
@@ -119,3 +127,16 @@ def fit(  # noqa: PLR0913 - one parameter an option
             today = dt.datetime.now(tz=dt.UTC).date()
             print_calibrations(constants, [server_asked], today)
     return Exit.DONE if answer.chosen is not None else Exit.NO
+
+
+def _in_cluster(found: ClusterFit, form: Output, *, show_all: bool) -> int:
+    """Print the answer over what a cluster hands out."""
+    if form is Output.JSON:
+        print_json(found)
+    else:
+        from rightslice.entry.cli.cluster_tables import print_stock  # noqa: PLC0415 - rich loads where it is used
+        from rightslice.entry.cli.fit_tables import print_recommendation  # noqa: PLC0415 - as above
+
+        print_recommendation(found.recommendation, show_all=show_all)
+        print_stock(found)
+    return Exit.DONE if found.recommendation.chosen is not None else Exit.NO

@@ -24,11 +24,21 @@ from rightslice.edge.plan_files import write_plan
 from rightslice.edge.prices_file import read_prices
 from rightslice.edge.text_files import check_target, write_text
 from rightslice.entry.cli.calibrations import Server, print_calibrations
+from rightslice.entry.cli.clusters import (
+    ClusterOption,
+    KeepMigOption,
+    SureOption,
+    UntaggedOption,
+    planned_cluster,
+    read_rules,
+)
 from rightslice.entry.cli.console import Exit, Output, OutputOption, print_json, warn, working
 from rightslice.entry.cli.options import CalibrationsOption
+from rightslice.errors import InputError
+from rightslice.kube.snapshot.compare import Asking, ClusterPlan
 
 FleetArgument = Annotated[
-    Path, typer.Argument(metavar="FLEET.yaml", help="The fleet file (kind: Fleet).")
+    Path | None, typer.Argument(metavar="FLEET.yaml", help="The fleet file (kind: Fleet).")
 ]
 WriteOption = Annotated[
     Path | None,
@@ -71,7 +81,11 @@ def register(app: typer.Typer) -> None:
 
 def plan(  # noqa: PLR0913 - one parameter an option
     *,
-    fleet: FleetArgument,
+    fleet: FleetArgument = None,
+    cluster: ClusterOption = None,
+    keep_mig: KeepMigOption = False,
+    confidence: SureOption = None,
+    engine_version: UntaggedOption = None,
     write: WriteOption = None,
     backend: BackendOption = Backend.DEVICE_PLUGIN,
     report: ReportOption = None,
@@ -84,12 +98,26 @@ def plan(  # noqa: PLR0913 - one parameter an option
 ) -> int:
     """Offer, replicas, flags, place and price for every workload of a fleet, with the reasons.
 
+    With --cluster the fleet is what a cluster has now, and each server's present GPU stands beside
+    the proposal.
+
     Example: rightslice plan examples/gpu-as-a-service/fleet.yaml --write out/manifests
     """
     own = {} if prices is None else read_prices(prices)
     constants = constants_with(calibrations)
-    described = read_fleet(fleet, catalog=Catalog(), own_prices=own)
     today = (day or dt.datetime.now(tz=dt.UTC)).date()
+    if cluster is not None:
+        if fleet is not None or write is not None:
+            raise InputError("--cluster takes the place of a fleet file, and has no --write")
+        asking = Asking(constants=constants, today=today, time_limit_seconds=time_limit)
+        rules = read_rules(keep_mig=keep_mig, confidence=confidence, engine_version=engine_version)
+        found = planned_cluster(cluster, own, rules, asking)
+        return _cluster(found, constants, (report, today), output)
+    if fleet is None:
+        raise InputError("give a fleet file, or --cluster STATE")
+    if keep_mig or confidence is not None or engine_version is not None:
+        raise InputError("--keep-mig, --confidence and --engine-version go with --cluster only")
+    described = read_fleet(fleet, catalog=Catalog(), own_prices=own)
     with working(f"fitting {len(described.workloads)} workloads"):
         answer = plan_fleet(
             described,
@@ -109,6 +137,26 @@ def plan(  # noqa: PLR0913 - one parameter an option
     for item in answer.not_placed:
         warn(f"{item.name} is not placed: {item.outcome.reason}")  # type: ignore[union-attr]  # not_placed holds no Placed
     return Exit.NO if answer.not_placed else Exit.DONE
+
+
+def _cluster(
+    found: ClusterPlan,
+    constants: FittedConstants,
+    shown: tuple[Path | None, dt.date],
+    output: Output,
+) -> int:
+    """Print the plan of a cluster."""
+    report, today = shown
+    curves = curves_of(found.plan, constants) if report is not None else {}
+    written = _write(found.plan, (None, Backend.DEVICE_PLUGIN), report, (curves, today))
+    if output is Output.JSON:
+        print_json(found)
+    else:
+        from rightslice.entry.cli.cluster_tables import print_cluster_plan  # noqa: PLC0415 - rich loads where it is used
+
+        print_cluster_plan(found, written=written)
+        print_calibrations(constants, _servers(found.plan), today)
+    return Exit.NO if found.plan.not_placed else Exit.DONE
 
 
 def _write(

@@ -20,10 +20,9 @@ from rightslice.core.packing.repack import (
 )
 from rightslice.core.packing.step_costs import StepRates
 from rightslice.core.packing.steps import apply_steps
-from rightslice.edge.catalog_files import Catalog
-from rightslice.edge.live.read import read_live
 from rightslice.edge.text_files import check_target, write_text
 from rightslice.entry.cli.card_drawing import draw_card, draw_ruler, slot_width
+from rightslice.entry.cli.clusters import ClusterOption, live_state_at
 from rightslice.entry.cli.console import Exit, Output, OutputOption, print_json, searching
 from rightslice.entry.cli.repack_text import cost_text, shown_names, steps_text
 from rightslice.entry.cli.slices import parse_slices
@@ -33,10 +32,10 @@ _MOST_DRAWN = 24
 """Longest picture, in cards."""
 
 StateArgument = Annotated[
-    Path,
+    Path | None,
     typer.Argument(
         metavar="STATE",
-        help="A state file, a cluster's objects (JSON), a node's nvidia-smi text, or a folder.",
+        help="A state file, a snapshot, a cluster's objects, nvidia-smi text, or a folder.",
     ),
 ]
 GpuOption = Annotated[
@@ -97,8 +96,9 @@ def register(app: typer.Typer) -> None:
 
 
 def repack_command(  # noqa: PLR0913 - one parameter an option
-    state: StateArgument,
+    state: StateArgument = None,
     *,
+    cluster: ClusterOption = None,
     moves_budget: BudgetOption = None,
     moves_per_gpu: DialOption = None,
     dollars_per_move: DollarsOption = None,
@@ -117,7 +117,7 @@ def repack_command(  # noqa: PLR0913 - one parameter an option
 
     Example: rightslice repack state.yaml --moves-per-gpu 3
     """
-    live = read_live(state, Catalog(), gpu=gpu)
+    live = live_state_at(state, cluster, gpu)
     rates = StepRates(start_seconds=start, card_usd_per_hour=gpu_hour)
     if dollars_per_move is not None:
         if gpu_hour is None or moves_per_gpu is not None:
@@ -139,7 +139,7 @@ def repack_command(  # noqa: PLR0913 - one parameter an option
     drawn = live
     if isinstance(answer, RepackPlan):
         if now is not None:
-            drawn = read_live(now, Catalog(), gpu=gpu)
+            drawn = live_state_at(now, None, gpu)
             answer = resumed(live, answer, drawn)
         answer = carry_out(drawn, answer, rates, backend)
         if report is not None:

@@ -84,8 +84,9 @@ def _answer(subject: Subject) -> type | UnionType:  # noqa: C901, PLR0911 - one 
             return Outlook | Sweep
         case Subject.FIT:
             from rightslice.core.fit.result import Recommendation  # noqa: PLC0415 - only here
+            from rightslice.kube.snapshot.stock import ClusterFit  # noqa: PLC0415 - only here
 
-            return Recommendation
+            return Recommendation | ClusterFit
         case Subject.PACK:
             from rightslice.core.packing.offline import DoesNotFit, Packing  # noqa: PLC0415 - only here
 
@@ -104,8 +105,9 @@ def _answer(subject: Subject) -> type | UnionType:  # noqa: C901, PLR0911 - one 
             return GridLayouts
         case Subject.PLAN:
             from rightslice.core.plan.result import Plan  # noqa: PLC0415 - only here
+            from rightslice.kube.snapshot.compare import ClusterPlan  # noqa: PLC0415 - only here
 
-            return Plan
+            return Plan | ClusterPlan
         case Subject.CATALOG:
             from rightslice.core.catalog.engine import EngineRelease  # noqa: PLC0415 - only here
             from rightslice.core.catalog.gpu import Gpu  # noqa: PLC0415 - only here

@@ -9,8 +9,7 @@ import typer
 
 from rightslice.core.packing.live import LiveState
 from rightslice.core.packing.why_not import Place, WhyNot, why_not
-from rightslice.edge.catalog_files import Catalog
-from rightslice.edge.live.read import read_live
+from rightslice.entry.cli.clusters import live_state_at
 from rightslice.entry.cli.console import Exit, Output, OutputOption, print_json
 
 _MOST_LISTED = 12
@@ -47,7 +46,7 @@ def why_not_command(
 
     Example: rightslice why-not state.yaml 7g.80gb
     """
-    live = read_live(state, Catalog(), gpu=gpu)
+    live = live_state_at(state, None, gpu)
     answer = why_not(live, profile)
     if output is Output.JSON:
         print_json(answer)

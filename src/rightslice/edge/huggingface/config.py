@@ -88,6 +88,10 @@ class Fields:
             )
         return default
 
+    def is_automatic(self, key: str) -> bool:
+        """Whether *key* leaves its number to a rule: it holds the word ``auto``."""
+        return self._values.get(key) == "auto"
+
     def number_or_none(self, *keys: str) -> float | None:
         """Return the finite number under *keys*."""
         key, value = self._find(keys)

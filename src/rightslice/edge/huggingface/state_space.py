@@ -8,7 +8,7 @@ State sizes follow vLLM (``mamba_utils``). Known gap: the prediction layers are 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from rightslice.core.catalog.model import Part, Split, StateSpace
@@ -126,29 +126,68 @@ def _nemotron_experts(text: Fields, hidden: int) -> FeedDraft:
     )
 
 
-def mamba2(text: Fields, hidden: int) -> MixerDraft:
-    """Return a Mamba2 mixer."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mamba2Shape:
+    """The sizes of a Mamba2 mixer and what it has besides its matrices."""
+
+    heads: int
+    head_dim: int
+    state: int
+    groups: int
+    kernel: int
+    conv_bias: bool
+    bias: bool
+    norms_output: bool = True
+    state_bytes: int = 2
+
+
+def mamba2_shape(text: Fields) -> Mamba2Shape:
+    """Return the Mamba2 sizes that a config states."""
     heads = text.integer("mamba_num_heads", "mamba_n_heads")
-    head_dim = text.integer("mamba_head_dim", "mamba_d_head")
-    state = text.integer("ssm_state_size", "mamba_d_state")
-    groups = text.integer("n_groups", "mamba_n_groups")
-    kernel = text.integer("conv_kernel", "mamba_d_conv")
-    inner = heads * head_dim
-    convolved = inner + 2 * groups * state
-    conv_bias = text.flag("use_conv_bias", "mamba_conv_bias", default=True)
-    bias = text.flag("mamba_proj_bias", "use_bias", default=False)
+    return Mamba2Shape(
+        heads=heads,
+        head_dim=_head_dim(text, heads),
+        state=text.integer("ssm_state_size", "mamba_d_state"),
+        groups=text.integer("n_groups", "mamba_n_groups"),
+        kernel=text.integer("conv_kernel", "mamba_d_conv"),
+        conv_bias=text.flag("use_conv_bias", "mamba_conv_bias", default=True),
+        bias=text.flag("mamba_proj_bias", "use_bias", default=False),
+        state_bytes=_state_bytes(text, "mamba_ssm_cache_dtype"),
+    )
+
+
+def _head_dim(text: Fields, heads: int) -> int:
+    """Return the width of a head; ``auto`` divides the inner width (as in BambaConfig)."""
+    if not text.is_automatic("mamba_d_head"):
+        return text.integer("mamba_head_dim", "mamba_d_head")
+    inner = text.integer("mamba_expand", default=2) * text.integer("hidden_size")
+    if inner % heads:
+        raise text.error("mamba_d_head", f"auto: {heads} heads do not divide {inner}; write it")
+    return inner // heads
+
+
+def mamba2(text: Fields, hidden: int) -> MixerDraft:
+    """Return the Mamba2 mixer that a config states."""
+    return mamba2_of(mamba2_shape(text), hidden)
+
+
+def mamba2_of(shape: Mamba2Shape, hidden: int) -> MixerDraft:
+    """Return a Mamba2 mixer of *shape*."""
+    inner = shape.heads * shape.head_dim
+    convolved = inner + 2 * shape.groups * shape.state
+    columns = inner + convolved + shape.heads
     tensors = present(
-        linear("mixer.in_proj", hidden, inner + convolved + heads, Part.STATE_SPACE),
+        linear("mixer.in_proj", hidden, columns, Part.STATE_SPACE),
         linear("mixer.out_proj", inner, hidden, Part.STATE_SPACE),
-        small("conv1d", convolved * (kernel + int(conv_bias)), Split.SHARDED),
-        small("state", 3 * heads + inner, Split.SHARDED),
-        small("bias", inner + convolved + heads + hidden if bias else 0, Split.SHARDED),
+        small("conv1d", convolved * (shape.kernel + int(shape.conv_bias)), Split.SHARDED),
+        small("state", 3 * shape.heads + (inner if shape.norms_output else 0), Split.SHARDED),
+        small("bias", columns + hidden if shape.bias else 0, Split.SHARDED),
     )
     mixer = StateSpace(
         kind="mamba2",
-        conv_values=convolved * (kernel - 1),
-        ssm_values=inner * state,
-        ssm_bytes_per_value=_state_bytes(text, "mamba_ssm_cache_dtype"),
+        conv_values=convolved * (shape.kernel - 1),
+        ssm_values=inner * shape.state,
+        ssm_bytes_per_value=shape.state_bytes,
     )
     return MixerDraft(mixer, tensors)
 

@@ -23,6 +23,7 @@ STATES = {
     "mamba_n_heads": 128, "mamba_d_head": 64, "mamba_n_groups": 1, "mamba_d_state": 256,
     "mamba_d_conv": 4, "mamba_conv_bias": True,
 }  # fmt: skip
+CONVOLVED = ["conv", "conv", "full_attention", "conv"] * 8
 CONFIGS: dict[str, tuple[int, dict[str, Any]]] = {
     "granitemoehybrid": (38_601_064_448, {
         **WIDE, **STATES, "shared_intermediate_size": 1024, "layer_types": ["mamba"] * 32,
@@ -32,6 +33,29 @@ CONFIGS: dict[str, tuple[int, dict[str, Any]]] = {
         **STATES, "vocab_size": 128000, "hidden_size": 4096, "intermediate_size": 14336,
         "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8,
         "max_position_embeddings": 262144, "tie_word_embeddings": False,
+    }),
+    "falcon_h1": (8_514_961_408, {
+        **STATES, "vocab_size": 128000, "hidden_size": 4096, "intermediate_size": 14336,
+        "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8,
+        "max_position_embeddings": 8192, "tie_word_embeddings": False, "mamba_d_ssm": 1024,
+        "mamba_d_head": "auto",
+    }),
+    "jamba": (51_570_323_328, {
+        "vocab_size": 65536, "hidden_size": 4096, "intermediate_size": 14336,
+        "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8,
+        "max_position_embeddings": 262144, "num_experts": 16, "num_experts_per_tok": 2,
+        "mamba_dt_rank": "auto", "tie_word_embeddings": False,
+    }),
+    "lfm2": (2_941_607_680, {
+        "vocab_size": 65536, "hidden_size": 2560, "intermediate_size": 12288,
+        "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8,
+        "max_position_embeddings": 128000, "layer_types": CONVOLVED,
+    }),
+    "lfm2_moe": (11_280_731_136, {
+        "vocab_size": 65536, "hidden_size": 2048, "intermediate_size": 7168,
+        "moe_intermediate_size": 1792, "num_hidden_layers": 32, "num_attention_heads": 32,
+        "num_key_value_heads": 8, "max_position_embeddings": 128000, "num_experts": 32,
+        "num_experts_per_tok": 4, "layer_types": CONVOLVED,
     }),
     "ernie4_5_moe": (21_825_437_888, {
         "vocab_size": 103424, "hidden_size": 2560, "intermediate_size": 12288,

@@ -57,11 +57,15 @@ class GpuNode:
         """Return the status patch with what the node can give."""
         given = {"cpu": str(self.cpus), "memory": self.memory, "pods": "250"}
         given |= {name: str(count) for name, count in self.resources.items()}
-        return {"status": {"capacity": given, "allocatable": given}}
+        ready = {"type": "Ready", "status": "True", "reason": "KubeletReady"}
+        return {"status": {"capacity": given, "allocatable": given, "conditions": [ready]}}
 
 
 def create(plane: ControlPlane, node: GpuNode) -> None:
-    """Create *node*, or change what it hands out; it is Ready within a second or two."""
+    """Create *node*, Ready at once, or change what it hands out.
+
+    kwok would make it Ready as well, but looks at a new node only some time after it appeared.
+    """
     plane.kubectl("apply", "-f", "-", stdin=json.dumps(node.manifest()))
     patch = json.dumps(node.status())
     plane.kubectl("patch", "node", node.name, "--subresource=status", "--type=merge", "-p", patch)

@@ -123,22 +123,21 @@ class Screen:
         last = np.append(rows.entry[order][1:] != rows.entry[order][:-1], [True])
         return rows.variant[order[last]], rows.is_known & ~_any(rows, np.flatnonzero(near))
 
-    def held_loads(self, variants: Index, confidence: float) -> Array:
-        """Return the load that one replica of each entry holds with its *variants*; 0 if none."""
-        found = np.zeros(len(variants))
-        chosen = self.rows.row(variants)
+    def held_loads(self, variants: Index, confidence: float) -> tuple[Array, Mask]:
+        """Return the load that a replica of each entry holds with its *variants*; 0 if none.
+
+        And whether that replica starts with this confidence.
+        """
+        chosen, found = self.rows.row(variants), np.zeros(len(variants))
         alive = np.flatnonzero(self.rows.predicted[chosen])
         if alive.size:
+            search = sweep.largest_rates
+            if isinstance(self.question.traffic.load, ClosedLoop):
+                search = sweep.largest_clients
             rows = chosen[alive]
-            places = self._places(confidence)[rows]
-            search = (
-                sweep.largest_clients
-                if isinstance(self.question.traffic.load, ClosedLoop)
-                else sweep.largest_rates
-            )
-            points = self.rows.known.points(rows, places)
+            points = self.rows.known.points(rows, self._places(confidence)[rows])
             found[alive] = search(points, self.question.slo, confidence=confidence)
-        return found
+        return found, self._starts(confidence)[chosen]
 
     def _starts(self, confidence: float) -> Mask:
         return self.rows.predicted & (self.rows.sizings.probability >= confidence)

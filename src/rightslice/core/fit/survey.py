@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from functools import partial
+from functools import cached_property, partial
 from itertools import pairwise
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rightslice.core.catalog.question import Question
@@ -25,9 +26,12 @@ from rightslice.errors import InputError
 
 if TYPE_CHECKING:
     from rightslice.core.fit.screen import Screen, Standings
+    from rightslice.core.perf.arrays import Array, Index, Mask
 
-FEW: Final = 12
+FEW: Final = 8
 """Up to so many servers are judged one by one: arrays take longer to set up."""
+_SAME_LOAD: Final = 1e-6
+"""Loads nearer than this are compared as single numbers."""
 _SAME_ROOM: Final = 1e-6
 """Rooms nearer than this are compared as single numbers: arrays round differently."""
 _Key = tuple[str, int, int]
@@ -134,27 +138,45 @@ class Survey:
     def best_effort(self, candidates: Sequence[Candidate]) -> Candidate | None:
         """Return the refused candidate that holds most of the load, with how much that is."""
         best: Candidate | None = None
-        held = {id(c): self._held_load(c) for c in self._finalists(candidates)}
-        for candidate in candidates:
-            if id(candidate) not in held:
-                continue
+        for candidate in self._finalists(candidates):
             judged = candidate.judgement.judged
             if judged.sizing is None or not isinstance(judged.outcome, Refused):
                 continue
-            outcome = replace(judged.outcome, held_load=held[id(candidate)])
+            outcome = replace(judged.outcome, held_load=self._held_load(candidate))
             measured = replace(candidate, judgement=replace(judged, outcome=outcome))
             if best is None or _capability(measured) > _capability(best):
                 best = measured
         return best
 
     def _finalists(self, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
-        """Return the candidates of which one holds most: all, where none was judged in arrays."""
-        return candidates
+        """Return those of *candidates* of which one holds most, by what arrays tell of them."""
+        guesses = [
+            (guess, candidate)
+            for candidate in candidates
+            if (guess := self._guess(candidate)) is not None
+        ]
+        most = max((guess for (guess, *_), _ in guesses), default=0.0)
+        if most:
+            return [c for (guess, *_), c in guesses if guess > most * (1 - _SAME_LOAD)]
+        return [max(guesses, key=itemgetter(0))[1]] if guesses else []
+
+    def _guess(self, candidate: Candidate) -> tuple[float, bool, float, int] | None:
+        """Return what decides which refused candidate does most; None for one never sized."""
+        question, offer = self._question, candidate.offer
+        key = self._keys[id(offer)]
+        if isinstance(candidate.judgement, Pending):
+            known = self._groups[key].held_load(key, question)
+            if known is not None:
+                one, starts = known
+                held = min(one * question.max_replicas, load_size(question.traffic))
+                return held, starts, *_strength(offer)
+        if candidate.sizing is None:
+            return None
+        return self._held_load(candidate), candidate.prediction is not None, *_strength(offer)
 
     def _held_load(self, candidate: Candidate) -> float:
         question, judged = self._question, candidate.judgement.judged
-        if judged.sizing is None:
-            return 0.0
+        assert judged.sizing is not None
         trial = Trial(
             question=question,
             offer=candidate.offer,
@@ -182,6 +204,7 @@ class _Group:
         self._screen: Screen = Screen(question, self._entries, constants)
         self._standings: dict[float, Standings] = {}
         self._refusals: dict[float, _Refusals] = {}
+        self._held: tuple[Array, Mask] | None = None
 
     def judgement(self, key: _Key, question: Question) -> Judgement:
         """Return what came of the entry under *key*, which differs in its confidence only."""
@@ -207,6 +230,18 @@ class _Group:
             work_out=partial(trial.held_by, replicas),
         )
 
+    def held_load(self, key: _Key, question: Question) -> tuple[float, bool] | None:
+        """Return the load that a replica of the refused entry holds, and whether it starts.
+
+        None where figures are too near a limit, or not known.
+        """
+        place, confidence = self._places[key], question.confidence
+        variant = self._refusals[confidence].variant(place)
+        if self._held is None:
+            self._held = self._screen.held_loads(self._refusals[confidence].found[0], confidence)
+        loads, starts = self._held
+        return None if variant is None else (float(loads[place]), bool(starts[place]))
+
 
 class _Refusals:
     """Which set of flags each refused entry came furthest with; worked out for all at once."""
@@ -214,18 +249,19 @@ class _Refusals:
     def __init__(self, screen: Screen, confidence: float) -> None:
         self._screen: Screen | None = screen
         self._confidence = confidence
-        self._found: list[int | None] = []
 
     def variant(self, place: int) -> int | None:
         """Return the set of flags; None where figures are too near a limit to tell."""
-        if self._screen is not None:
-            variants, is_sure = self._screen.refusals(self._confidence)
-            self._found = [
-                variant if sure else None
-                for variant, sure in zip(variants.tolist(), is_sure.tolist(), strict=True)
-            ]
-            self._screen = None
-        return self._found[place]
+        variants, is_sure = self.found
+        return int(variants[place]) if is_sure[place] else None
+
+    @cached_property
+    def found(self) -> tuple[Index, Mask]:
+        """Return the set of flags of every entry, and whether that is sure."""
+        assert self._screen is not None
+        found = self._screen.refusals(self._confidence)
+        self._screen = None  # its tables are not kept for as long as an answer is
+        return found
 
 
 class _Words(NamedTuple):
@@ -296,14 +332,14 @@ _NO_CARDS: Final = Fraction(1000)
 """Of a slice on an unknown grid: behind all that are known."""
 
 
+def _strength(offer: Offer) -> tuple[float, int]:
+    """Return bandwidth and memory of all ranks."""
+    bandwidth, ranks = offer.device.bandwidth_bytes_per_second or 0.0, offer.tensor_parallel
+    return bandwidth * ranks, offer.device.memory_bytes * ranks
+
+
 def _capability(candidate: Candidate) -> tuple[float, bool, float, int]:
     outcome = candidate.judgement.judged.outcome
     assert isinstance(outcome, Refused)
-    bandwidth = candidate.offer.device.bandwidth_bytes_per_second or 0.0
-    ranks = candidate.offer.tensor_parallel
-    return (
-        outcome.held_load or 0.0,
-        candidate.prediction is not None,
-        bandwidth * ranks,
-        candidate.offer.device.memory_bytes * ranks,
-    )
+    held = outcome.held_load or 0.0
+    return held, candidate.prediction is not None, *_strength(candidate.offer)

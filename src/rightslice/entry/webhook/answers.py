@@ -1,57 +1,18 @@
-"""One review after another, with what is remembered between them: answers, promises, counts."""
+"""One review after another, with what is remembered between them: answers and promises."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final
 
-from rightslice.core.catalog.question import Question
-from rightslice.core.fit.constants import FittedConstants
-from rightslice.core.fit.result import Offer, Recommendation
+from rightslice.core.fit.answers import Answers
 from rightslice.edge.cluster.state import ClusterState
-from rightslice.kube.admission.decide import (
-    Outcome,
-    World,
-    device_key,
-    recommend_with,
-)
+from rightslice.kube.admission.decide import Outcome, World
 from rightslice.kube.admission.review import DECISION, Reviewed, review
 from rightslice.kube.admission.settings import Mode, Settings
 from rightslice.kube.parse.decoded import at, mapping, text
 from rightslice.kube.parse.question import Lookups
-
-MOST_ANSWERS: Final = 2048
-"""Answers kept; each holds a recommendation of some 20 KB."""
-_Key = tuple[Question, tuple[tuple[str, int, int], ...]]
-
-
-@dataclass
-class Answers:
-    """Recommendations already worked out: the least recently used goes first."""
-
-    constants: FittedConstants
-    hits: int = 0
-    misses: int = 0
-    _kept: OrderedDict[_Key, Recommendation] = field(default_factory=OrderedDict)
-
-    def recommend(self, question: Question, offers: Sequence[Offer]) -> Recommendation:
-        """Return `core.fit.fit`'s answer; the same question over equal devices is asked once."""
-        devices = tuple(device_key(one) for one in offers)
-        key = question, devices
-        kept = self._kept.get(key)
-        if kept is not None:
-            self.hits += 1
-            self._kept.move_to_end(key)
-            return kept
-        self.misses += 1
-        answer = recommend_with(self.constants)(question, offers)
-        self._kept[key] = answer
-        if len(self._kept) > MOST_ANSWERS:
-            self._kept.popitem(last=False)
-        return answer
 
 
 @dataclass

@@ -23,13 +23,14 @@ from lightkube import ApiError, AsyncClient
 from lightkube.config.kubeconfig import KubeConfig
 from lightkube.core.exceptions import ConfigError
 
+from rightslice.core.fit.answers import Answers
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.cluster.certificate import ServingCertificate
 from rightslice.edge.cluster.mirror import Mirror
 from rightslice.edge.cluster.self_managed import SelfManaged
 from rightslice.edge.cluster.state import ClusterState
 from rightslice.edge.constants import constants_with
-from rightslice.entry.webhook.answers import Answers, Reviewer
+from rightslice.entry.webhook.answers import Reviewer
 from rightslice.entry.webhook.events import Events
 from rightslice.entry.webhook.metrics import Metrics
 from rightslice.entry.webhook.server import Served, admission_app, health_app

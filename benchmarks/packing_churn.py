@@ -8,7 +8,9 @@ Usage: packing_churn.py [--n N] [--mix MIX|all] [--seed S] [--seeds COUNT]
 N slices live on average (Poisson arrivals, mean life 1); counting starts after three mean lives
 and lasts four. The pool is elastic: a card is opened when no card in use has room, and given back
 when it is empty. Ours places by least loss of capability and, every N/10 events, solves for the
-best moves that the budget still allows; the more of it is unspent, the more a GPU is worth.
+best moves that the budget still allows, and again whenever a card is opened; the more of the
+budget is unspent, the more a GPU is worth. It starts at nothing when counting starts, so moves
+never exceed the rate but for detours.
 With --fixed the fleet has a fixed number of cards and slices without room are turned away.
 
 With --trace the slices come from a file: CSV with the columns start, end (empty: it stays) and
@@ -42,9 +44,8 @@ SOLVES_PER_LIFE = 10
 """Solves for each time that as many events have come as slices live."""
 DIAL_BASE, DIAL_PER_MOVE = 2.01, 0.25
 """Moves that a GPU is worth with an empty budget, and more for each move unspent."""
-MOST_UNSPENT, EARNED = 0.2, 0.95
-"""The unspent budget is capped at that of a fifth of a mean life, and a twentieth is not earned:
-so no count over four mean lives exceeds the rate, whatever was unspent at its start."""
+MOST_UNSPENT = 0.2
+"""The unspent budget is capped at that of a fifth of a mean life."""
 
 
 @dataclass
@@ -62,7 +63,7 @@ class Budget:
     def limits(self) -> RepackLimits:
         """Return what a repack may cost now."""
         dial = DIAL_BASE + DIAL_PER_MOVE * self.unspent
-        return RepackLimits(moves_budget=math.floor(self.unspent), moves_per_card=dial)
+        return RepackLimits(moves_budget=math.floor(max(self.unspent, 0.0)), moves_per_card=dial)
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def optima(traffic: Traffic, counter: FewestCards) -> list[int]:
 
 def budget_of(traffic: Traffic, rate: float) -> Budget:
     """Return the budget of *rate* moves an arrival."""
-    return Budget(EARNED * rate, max(MOST_UNSPENT * rate * traffic.live, 1.0))
+    return Budget(rate, max(MOST_UNSPENT * rate * traffic.live, 1.0))
 
 
 def simulate(
@@ -122,22 +123,25 @@ def simulate(
     every = max(round(traffic.live / SOLVES_PER_LIFE), 1)
     arrivals = moves = 0
     held = needed = 0.0
+    is_counting = False
     for index, event in enumerate(traffic.events):
-        if event.profile is None:
-            fleet.leave(event.pod)
-        else:
-            fleet.arrive(event.pod, event.profile)
+        is_first = not is_counting and event.time >= traffic.warm_up
+        if is_first:
+            is_counting, budget.unspent = True, 0.0
+        before = len(fleet.pool)
+        fleet.meet(event)
+        if event.profile is not None:
             budget.arrive()
         made = 0
-        is_due = policy == "ours" and index % every == 0 and budget.unspent >= 1
-        if is_due and len(fleet.pool) > optimum[index]:
+        is_due = index % every == 0 or len(fleet.pool) > before
+        if policy == "ours" and is_due and budget.unspent >= 1 and len(fleet.pool) > optimum[index]:
             plan = best_moves(fleet.state(), budget.limits())
             made = fleet.carry_out(plan) if isinstance(plan, RepackPlan) else 0
             budget.unspent -= made
-        if event.time < traffic.warm_up:
+        if not is_counting:
             continue
         if dump is not None:
-            write_changes(dump, event.time, fleet, is_first=arrivals == 0 and held == 0)
+            write_changes(dump, event.time, fleet, is_first=is_first)
         fleet.changed.clear()
         arrivals += event.profile is not None
         moves += made
@@ -145,6 +149,8 @@ def simulate(
         span = following[0].time - event.time if following else 0.0
         held += len(fleet.pool) * span
         needed += optimum[index] * span
+    if not needed:
+        raise SystemExit(f"{run}: no slice lives after the warm-up, so there is nothing to count")
     return Result(held / needed, moves / max(arrivals, 1))
 
 
@@ -232,6 +238,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--dump", type=Path)
     options = parser.parse_args()
+    refuse_odd(parser, options)
     grid = Catalog().gpu(GPU).mig
     assert grid is not None
     counter = FewestCards(grid, frozenset(PROFILES))
@@ -242,6 +249,18 @@ def main() -> int:
     if options.json is not None:
         options.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     return 0
+
+
+def refuse_odd(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """End with a message where the options cannot be met."""
+    if options.n < 1 or options.seeds < 1 or options.load <= 0:
+        parser.error("--n and --seeds are 1 or more, --load is more than 0")
+    if not 0 <= options.moves_per_arrival < math.inf:
+        parser.error("--moves-per-arrival is a finite number, 0 or more")
+    if options.dump is not None and (len(list(runs(options))) > 1 or options.fixed):
+        parser.error("--dump holds one run: give one mix, one kind of lives and one seed")
+    if options.dump is not None and options.policy and "ours" not in options.policy:
+        parser.error("--dump is of our policy: leave --policy out or add --policy ours")
 
 
 def print_ratios(

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from parts.packing_traffic import PROFILES
+from parts.packing_traffic import PROFILES, Event
 
 from rightslice.core.catalog.mig import MigGrid, Placement, ProfileName
 from rightslice.core.packing.cards import CardTable, Content, bit_indices
@@ -136,6 +136,13 @@ class Fleet:
         if self.fixed_cards is None and not self.pool.contents[card]:
             self.pool.remove_card(card)
             self._given_back.append(int(card))
+
+    def meet(self, event: Event) -> None:
+        """Let the event's slice come or go."""
+        if event.profile is None:
+            self.leave(event.pod)
+        else:
+            self.arrive(event.pod, event.profile)
 
     def state(self) -> LiveState:
         """Return the cards as repacking sees them."""

@@ -14,7 +14,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from rightslice.core.catalog.mig import MigGrid, Placement, ProfileName
-from rightslice.core.packing.geometry import Layout, Multiset, Spot, conflict, restrict, spots
+from rightslice.core.packing.geometry import (
+    Layout,
+    Multiset,
+    Spot,
+    conflict,
+    is_part,
+    restrict,
+    spots,
+)
 from rightslice.errors import InputError
 
 Content = int
@@ -127,7 +135,7 @@ class CardTable:
             known = tuple(
                 (counts, added)
                 for counts, added in sorted(reached.items())
-                if not any(_is_part(counts, other) for other in reached if other != counts)
+                if not any(is_part(counts, other) for other in reached if other != counts)
             )
             self._fills[content] = known
         return known
@@ -163,8 +171,3 @@ def bit_indices(bits: int) -> Iterator[int]:
         low = bits & -bits
         yield low.bit_length() - 1
         bits ^= low
-
-
-def _is_part(counts: Multiset, other: Multiset) -> bool:
-    held = dict(other)
-    return all(held.get(name, 0) >= count for name, count in counts)

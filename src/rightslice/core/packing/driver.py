@@ -8,7 +8,7 @@ of the compute instance, then attributes, all descending, and tries permutations
 accepts one (NVIDIA/mig-parted@bd7160f pkg/types/mig_config.go, pkg/mig/config/config.go).
 Known gap: the user guide maps instance ids to starts in two ways in two driver versions, and
 profiles that tie in mig-parted's sort (1g.5gb, 1g.10gb; 1g.24gb, 1g.24gb-me) come in random order:
-such layouts are marked not certain.
+such layouts are marked not certain, and plans for that back end use `certain_multisets` only.
 """
 
 from __future__ import annotations
@@ -20,7 +20,15 @@ from functools import lru_cache
 from itertools import groupby, permutations, product
 
 from rightslice.core.catalog.mig import MigGrid, Placement, ProfileName
-from rightslice.core.packing.geometry import Layout, Multiset, Spot, conflict, spots
+from rightslice.core.packing.geometry import (
+    Layout,
+    Multiset,
+    Spot,
+    conflict,
+    feasible_multisets,
+    is_part,
+    spots,
+)
 
 _COMPUTE = re.compile(r"(?:(?P<ci>\d+)c\.)?(?P<gi>\d+)g\.")
 
@@ -100,6 +108,44 @@ def _parted_layout(grid: MigGrid, counts: Multiset) -> CountedLayout | None:
         return None
     same = len(set(reached)) == 1 and len(reached) == len(results)
     return CountedLayout(layout=reached[0], certain=same)
+
+
+@lru_cache(maxsize=256)
+def certain_multisets(grid: MigGrid, names: frozenset[str] | None = None) -> tuple[Multiset, ...]:
+    """Return the largest multisets whose counts alone give one layout: patterns for mig-parted.
+
+    Raises:
+        InputError: when the grid is unknown.
+    """
+    certain = _certain(grid, names)
+    return tuple(
+        sorted(
+            counts
+            for counts in certain
+            if not any(is_part(counts, other) for other in certain if other != counts)
+        )
+    )
+
+
+@lru_cache(maxsize=256)
+def _certain(grid: MigGrid, names: frozenset[str] | None) -> frozenset[Multiset]:
+    reached = {counts: _parted_layout(grid, counts) for counts in feasible_multisets(grid, names)}
+    return frozenset(c for c, layout in reached.items() if layout is not None and layout.certain)
+
+
+@lru_cache(maxsize=4096)
+def certain_cover(
+    grid: MigGrid, counts: Multiset, names: frozenset[str] | None = None
+) -> Multiset | None:
+    """Return the least multiset over *counts* whose layout is certain, or None without one.
+
+    What it has beyond *counts* is cut and stays free. *names*: the profiles it may have, at least
+    those of *counts*; None: those.
+    """
+    allowed = frozenset(str(name) for name, _ in counts) if names is None else names
+    over = [found for found in _certain(grid, allowed) if is_part(counts, found)]
+    size = {found: sum(n * (grid.profile(p).memory_slots or 0) for p, n in found) for found in over}
+    return min(over, key=lambda found: (size[found], found), default=None)
 
 
 def _rank(grid: MigGrid, name: ProfileName) -> tuple[int, int, str]:

@@ -226,6 +226,16 @@ def largest_multisets(grid: MigGrid, names: frozenset[str] | None = None) -> tup
     )
 
 
+def is_part(counts: Multiset, other: Multiset) -> bool:
+    """Return whether *other* has every slice of *counts*.
+
+    >>> is_part(((ProfileName("1g.5gb"), 1),), ((ProfileName("1g.5gb"), 2),))
+    True
+    """
+    held = dict(other)
+    return all(held.get(name, 0) >= count for name, count in counts)
+
+
 def _with_one_more(counts: Multiset, name: ProfileName) -> Multiset:
     more = dict(counts)
     more[name] = more.get(name, 0) + 1

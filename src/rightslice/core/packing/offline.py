@@ -2,7 +2,8 @@
 
 An integer pattern model over the card's inclusion-maximal multisets (28 on an eight-slot card
 with the six usual profiles), solved by HiGHS, with a certificate from its linear dual. Start
-slots are those that mig-parted's counts yield. Its size does not grow with the list.
+slots are those that mig-parted's counts yield. Its size does not grow with the list. For the
+device plugin only patterns are used whose placement by those counts is certain.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from rightslice.core.catalog.mig import MigGrid, ProfileName
+from rightslice.core.packing.backends import Backend
 from rightslice.core.packing.certificate import (
     Certificate,
     check_certificate,
     rounded_certificate,
 )
-from rightslice.core.packing.driver import parted_layout
+from rightslice.core.packing.driver import certain_cover, certain_multisets, parted_layout
 from rightslice.core.packing.geometry import Layout, Multiset, largest_multisets
 from rightslice.core.packing.pattern_model import Pattern, fill
 from rightslice.core.packing.solver import IntegerModel, Solved
@@ -36,6 +38,8 @@ class PackedCard:
     layout: Layout
     certain: bool
     """Whether counts alone give these start slots; see `driver.CountedLayout`."""
+    spare: Mapping[ProfileName, int] = field(default_factory=dict)
+    """Of the layout, slices that nobody asked for: cut so that counts alone give the starts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,10 +83,12 @@ def pack(
     profiles: Mapping[ProfileName, int],
     gpu_count: int | None = None,
     reserve: Mapping[ProfileName, int] | None = None,
+    backend: Backend | None = None,
 ) -> Packing | DoesNotFit:
     """Return the fewest cards for *profiles*, or why *gpu_count* of them do not suffice.
 
-    The slices of *reserve* are cut as well and kept free: head-room for large profiles.
+    The slices of *reserve* are cut as well and kept free: head-room for large profiles. For the
+    device plugin, which takes counts, every card's start slots are certain; no *backend*: any.
 
     Raises:
         InputError: when the grid is unknown, a profile is none of its, a count is negative, or
@@ -93,10 +99,11 @@ def pack(
     demand = _checked(grid, Counter(_checked(grid, profiles)) + Counter(kept))
     if gpu_count is not None and gpu_count < 0:
         raise InputError(f"{gpu_count} GPUs: give 0 or more")
-    packing = replace(_fewest(grid, demand), reserved=kept)
+    shapes = _shapes(grid, demand, backend)
+    packing = replace(_fewest(shapes, demand), reserved=kept)
     if gpu_count is None or packing.gpus_used <= gpu_count:
         return packing
-    cards, left_over = _most(grid, demand, gpu_count)
+    cards, left_over = _most(shapes, demand, gpu_count)
     return DoesNotFit(
         gpu=grid.name,
         gpus_given=gpu_count,
@@ -105,6 +112,22 @@ def pack(
         packing=packing,
         cards=cards,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shapes:
+    """The patterns that a card may take."""
+
+    grid: MigGrid
+    patterns: tuple[Multiset, ...]
+    by_counts: bool
+    """Only layouts that counts alone give."""
+
+
+def _shapes(grid: MigGrid, demand: Mapping[ProfileName, int], backend: Backend | None) -> _Shapes:
+    by_counts = backend is Backend.DEVICE_PLUGIN
+    known = certain_multisets if by_counts else largest_multisets
+    return _Shapes(grid=grid, patterns=known(grid, frozenset(demand)), by_counts=by_counts)
 
 
 def _checked(grid: MigGrid, profiles: Mapping[ProfileName, int]) -> dict[ProfileName, int]:
@@ -117,8 +140,8 @@ def _checked(grid: MigGrid, profiles: Mapping[ProfileName, int]) -> dict[Profile
     return dict(sorted(demand.items()))
 
 
-def _fewest(grid: MigGrid, demand: Mapping[ProfileName, int]) -> Packing:
-    patterns = largest_multisets(grid, frozenset(demand))
+def _fewest(shapes: _Shapes, demand: Mapping[ProfileName, int]) -> Packing:
+    grid, patterns = shapes.grid, shapes.patterns
     model = IntegerModel()
     columns = [model.column(sum(demand.values())) for _ in patterns]
     for name, count in demand.items():
@@ -127,9 +150,10 @@ def _fewest(grid: MigGrid, demand: Mapping[ProfileName, int]) -> Packing:
     solved = model.minimise(every, time_limit_seconds=_SECONDS, gap=0.0)
     assert solved is not None, "cards without number hold any slices"
     prices = dict(zip(demand, model.duals(every), strict=True))
+    # Prices over fewer patterns may charge another layout more than 1: then they are scaled.
     certificate = rounded_certificate(grid, prices)
     certified = check_certificate(grid, demand, certificate)
-    cards = _cards(grid, patterns, solved, demand)
+    cards = _cards(shapes, solved, demand)
     bound = max(certified, math.ceil(solved.bound - 1e-6))
     return Packing(
         gpu=grid.name,
@@ -149,10 +173,10 @@ def _offer(
 
 
 def _most(
-    grid: MigGrid, demand: Mapping[ProfileName, int], gpu_count: int
+    shapes: _Shapes, demand: Mapping[ProfileName, int], gpu_count: int
 ) -> tuple[tuple[PackedCard, ...], dict[ProfileName, int]]:
     """Return the cards that leave the least memory unplaced, then the fewest slices."""
-    patterns = largest_multisets(grid, frozenset(demand))
+    grid, patterns = shapes.grid, shapes.patterns
     model = IntegerModel()
     columns = [model.column(gpu_count) for _ in patterns]
     model.at_most(dict.fromkeys(columns, 1.0), gpu_count)
@@ -165,15 +189,13 @@ def _most(
     assert solved is not None, "placing nothing is always possible"
     kept = {name: solved.values[x] for name, x in placed.items()}
     left_over = {name: count - kept[name] for name, count in demand.items() if count > kept[name]}
-    return _cards(grid, patterns, solved, kept), left_over
+    return _cards(shapes, solved, kept), left_over
 
 
 def _cards(
-    grid: MigGrid,
-    patterns: tuple[Multiset, ...],
-    solved: Solved,
-    needed: Mapping[ProfileName, int],
+    shapes: _Shapes, solved: Solved, needed: Mapping[ProfileName, int]
 ) -> tuple[PackedCard, ...]:
+    grid, patterns = shapes.grid, shapes.patterns
     offered: list[tuple[Pattern, int]] = [
         (tuple((str(name), n) for name, n in pattern), count)
         for pattern, count in zip(patterns, solved.values[: len(patterns)], strict=True)
@@ -182,18 +204,25 @@ def _cards(
         fill(offered, {str(name): count for name, count in needed.items()}),
         key=lambda counts: (-sum(n * _slots(grid, name) for name, n in counts), counts),
     )
-    known = {counts: _layout(grid, counts) for counts in dict.fromkeys(filled)}
-    return tuple(
-        PackedCard(index=index, layout=known[counts][0], certain=known[counts][1])
-        for index, counts in enumerate(filled)
-    )
+    known = {counts: _card(shapes, counts) for counts in dict.fromkeys(filled)}
+    return tuple(replace(known[counts], index=index) for index, counts in enumerate(filled))
 
 
 def _slots(grid: MigGrid, name: str) -> int:
     return grid.profile(name).memory_slots or 0
 
 
-def _layout(grid: MigGrid, counts: Pattern) -> tuple[Layout, bool]:
-    reached = parted_layout(grid, {ProfileName(name): n for name, n in counts})
-    assert reached is not None, f"mig-parted cannot make {counts} on {grid.name}"
-    return reached.layout, reached.certain
+def _card(shapes: _Shapes, wanted: Pattern) -> PackedCard:
+    """Return a card that holds *wanted*, and more where only so its start slots are certain."""
+    grid = shapes.grid
+    counts: Multiset = tuple((ProfileName(name), n) for name, n in wanted)
+    cut = counts
+    if shapes.by_counts:
+        names = frozenset(name for pattern in shapes.patterns for name, _ in pattern)
+        cover = certain_cover(grid, counts, names)
+        assert cover is not None, f"no certain layout holds {counts} on {grid.name}"
+        cut = cover
+    reached = parted_layout(grid, dict(cut))
+    assert reached is not None, f"mig-parted cannot make {cut} on {grid.name}"
+    spare = Counter(dict(cut)) - Counter(dict(counts))
+    return PackedCard(index=0, layout=reached.layout, certain=reached.certain, spare=dict(spare))

@@ -1,6 +1,7 @@
 """Columns and rows of the pattern model that `patterns.plan_slots` solves.
 
-Columns: how many cards of each pool take each pattern (an inclusion-maximal multiset of slots),
+Columns: how many cards of each pool take each pattern (an inclusion-maximal multiset of slots,
+of those whose start slots are certain from counts alone, as mig-parted takes them),
 and how many demands of each group of identical ones take each of their choices. Rows: every slot
 taken is offered by some card; cards, nodes and named limits suffice. Whole cards that must share
 a node (tensor parallelism) are packed by node fillings in the same model, which is exact: single
@@ -14,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rightslice.core.packing.demand import SHARED, WHOLE, Choice, Demand, Pool, PoolMode
-from rightslice.core.packing.geometry import largest_multisets
+from rightslice.core.packing.driver import certain_multisets
 from rightslice.core.packing.solver import IntegerModel
 
 Pattern = tuple[tuple[str, int], ...]
@@ -130,8 +131,8 @@ def card_patterns(pool: Pool, slots: Iterable[str]) -> tuple[Pattern, ...]:
     if not profiles:
         return whole
     if pool.mode is PoolMode.SLICED:
-        return (*whole, *largest_multisets(pool.grid, profiles))
-    alone = (largest_multisets(pool.grid, frozenset({name})) for name in sorted(profiles))
+        return (*whole, *certain_multisets(pool.grid, profiles))
+    alone = (certain_multisets(pool.grid, frozenset({name})) for name in sorted(profiles))
     return (*whole, *(pattern for patterns in alone for pattern in patterns))
 
 

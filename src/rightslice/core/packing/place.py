@@ -26,7 +26,7 @@ from rightslice.core.packing.demand import (
     Seat,
     SlotPlan,
 )
-from rightslice.core.packing.driver import parted_layout
+from rightslice.core.packing.driver import certain_cover, parted_layout
 from rightslice.core.packing.refusal import per_card
 
 _Slots = tuple[tuple[str, int], ...]
@@ -80,7 +80,14 @@ def place(pools: Sequence[Pool], plan: SlotPlan) -> tuple[CardLayout, ...]:
                 if choice is not None and choice.pool == pool.name
             ]
             _fill(pool, cards, pool_plan, asked)
-        layouts += [_finished(pool, card) for node in cards.values() for card in node]
+        profiles = frozenset(
+            choice.slot
+            for choice in plan.chosen.values()
+            if choice is not None
+            and choice.pool == pool.name
+            and choice.slot not in (WHOLE, SHARED)
+        )
+        layouts += [_finished(pool, card, profiles) for node in cards.values() for card in node]
     return tuple(layouts)
 
 
@@ -217,7 +224,7 @@ def _spread_slots(open_cards: OrderedDict[int, _Card], ask: _Asked) -> None:
         del open_cards[order]
 
 
-def _finished(pool: Pool, card: _Card) -> CardLayout:
+def _finished(pool: Pool, card: _Card, asked: frozenset[str]) -> CardLayout:
     seats: tuple[Seat, ...] = ()
     certain = True
     slots = dict(card.slots)
@@ -233,19 +240,26 @@ def _finished(pool: Pool, card: _Card) -> CardLayout:
             slots = {card.cut: per_card(pool, card.cut)}
         if slots:
             assert pool.grid is not None
-            seats, certain = _seats(pool.grid, slots, card.holders)
+            seats, certain = _seats(pool.grid, slots, card.holders, asked | {*slots})
     return CardLayout(
         pool=pool.name, node=card.node, index=card.index, seats=seats, certain=certain
     )
 
 
 def _seats(
-    grid: MigGrid, slots: Mapping[str, int], holders: Mapping[str, Sequence[str]]
+    grid: MigGrid,
+    slots: Mapping[str, int],
+    holders: Mapping[str, Sequence[str]],
+    asked: frozenset[str],
 ) -> tuple[tuple[Seat, ...], bool]:
     """Return the card's slices by start slot, with their holders in that order."""
-    counts = {ProfileName(name): count for name, count in slots.items()}
-    reached = parted_layout(grid, counts)
-    assert reached is not None, f"mig-parted cannot make {slots} on {grid.name}"
+    wanted = tuple(sorted((ProfileName(name), count) for name, count in slots.items()))
+    # Slices that only make the others' start slots certain are cut too, and stay free.
+    every = frozenset(profile.name for profile in grid.profiles)
+    counts = certain_cover(grid, wanted, asked) or certain_cover(grid, wanted, every)
+    assert counts is not None, f"no certain layout holds {slots} on {grid.name}"
+    reached = parted_layout(grid, dict(counts))
+    assert reached is not None, f"mig-parted cannot make {counts} on {grid.name}"
     waiting = {name: list(keys) for name, keys in holders.items()}
 
     def holder(placement: Placement) -> str | None:

@@ -23,7 +23,8 @@ from rightslice.core.packing.demand import (
     PoolPlan,
     Refused,
 )
-from rightslice.core.packing.geometry import Multiset, feasible_multisets
+from rightslice.core.packing.driver import certain_cover
+from rightslice.core.packing.geometry import Multiset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,9 +133,9 @@ def _addable(grid: MigGrid, card: tuple[tuple[str, int], ...], slot: str) -> int
     counts = dict(card)
     if WHOLE in counts:
         return 0
-    feasible = feasible_multisets(grid, frozenset({*counts, slot}))
+    every = frozenset(profile.name for profile in grid.profiles)
     added = 0
-    while _more(counts, slot, added + 1) in feasible:
+    while certain_cover(grid, _more(counts, slot, added + 1), every) is not None:
         added += 1
     return added
 

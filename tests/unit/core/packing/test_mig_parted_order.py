@@ -19,9 +19,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rightslice.core.catalog.mig import MigGrid, ProfileName
+from rightslice.core.packing.backends import Backend
+from rightslice.core.packing.demand import Choice, Demand, Pool, PoolMode, PoolNode
 from rightslice.core.packing.driver import Created, replay
 from rightslice.core.packing.geometry import Layout
 from rightslice.core.packing.offline import Packing, pack
+from rightslice.core.packing.patterns import plan_slots
+from rightslice.core.packing.place import place
 
 NAME = re.compile(r"(?:(\d+)c\.)?(\d+)g\.\d+gb(?:([+-])(.+))?")
 
@@ -107,3 +111,58 @@ def test_plans_of_the_five_usual_profiles_are_always_certain(
     plan = pack(a100, {ProfileName(name): count for name, count in counts.items()})
     assert isinstance(plan, Packing)
     assert all(reached(a100, card.layout) == {card.layout} for card in plan.cards)
+
+
+def drawn_counts(data: st.DataObject, grid: MigGrid) -> dict[ProfileName, int]:
+    """Draw a list of slices of up to four profiles."""
+    names = [profile.name for profile in grid.profiles]
+    return data.draw(
+        st.dictionaries(st.sampled_from(names), st.integers(1, 4), min_size=1, max_size=4)
+    )
+
+
+@pytest.mark.parametrize("grid_name", ["a100", "a30", "rtx"])
+@given(data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_every_packing_for_the_device_plugin_is_reached(
+    grid_name: str, data: st.DataObject, request: pytest.FixtureRequest
+) -> None:
+    """Without exception: its counts, in any order of the map, give the planned start slots."""
+    grid: MigGrid = request.getfixturevalue(grid_name)
+    counts = drawn_counts(data, grid)
+    plan = pack(grid, counts, backend=Backend.DEVICE_PLUGIN)
+    assert isinstance(plan, Packing)
+    asked = Counter[ProfileName]()
+    for card in plan.cards:
+        assert reached(grid, card.layout) == {card.layout}
+        asked.update(placement.profile for placement in card.layout)
+        asked.subtract(card.spare)
+    assert +asked == counts
+
+
+@pytest.mark.parametrize("grid_name", ["a100", "rtx"])
+@given(data=st.data())
+@settings(max_examples=30, deadline=None)
+def test_every_plan_of_a_fleet_is_reached(
+    grid_name: str, data: st.DataObject, request: pytest.FixtureRequest
+) -> None:
+    """The cards that the planner of a fleet fills are certain too."""
+    grid: MigGrid = request.getfixturevalue(grid_name)
+    pool = Pool(name="p", mode=PoolMode.SLICED, nodes=(PoolNode(name="n", cards=12),), grid=grid)
+    demands = [
+        Demand(key=name, weight=1, choices=(Choice(pool="p", slot=name, slots_needed=count),))
+        for name, count in drawn_counts(data, grid).items()
+    ]
+    for card in place([pool], plan_slots([pool], demands)):
+        layout = tuple(seat.placement for seat in card.seats if seat.placement is not None)
+        if len(layout) == len(card.seats) > 0:
+            assert reached(grid, layout) == {layout}
+
+
+def test_what_certainty_costs_is_little(a100: MigGrid) -> None:
+    """Lists of both one-g profiles need no more cards, or one more in a thousand."""
+    wanted = {ProfileName("1g.5gb"): 500, ProfileName("1g.10gb"): 900, ProfileName("3g.20gb"): 80}
+    free, certain = pack(a100, wanted), pack(a100, wanted, backend=Backend.DEVICE_PLUGIN)
+    assert isinstance(free, Packing)
+    assert isinstance(certain, Packing)
+    assert free.gpus_used <= certain.gpus_used <= free.gpus_used * 1.001 + 1

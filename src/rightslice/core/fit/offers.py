@@ -84,18 +84,21 @@ def sharing_offers(found: Iterable[Offer]) -> Iterator[Offer]:
     shared: their servers would have to take turns in step.
     """
     for offer in found:
-        device = offer.device
-        if offer.tensor_parallel > 1:
-            continue
-        given = device.memory_bytes if device.memory_origin == "given" else None
-        for share in _ways_to_share(device):
-            part = Fraction(1, share.replicas)
-            yield replace(
-                offer,
-                device=device_of(device.gpu, share, memory_bytes=given),
-                cards=None if offer.cards is None else offer.cards * part,
-                usd_per_hour=None if offer.usd_per_hour is None else offer.usd_per_hour * part,
-            )
+        if offer.tensor_parallel == 1:
+            for share in _ways_to_share(offer.device):
+                yield shared(offer, share)
+
+
+def shared(offer: Offer, share: TimeSlice | MpsShare) -> Offer:
+    """Return *share* of what *offer* holds alone, at its part of the price."""
+    device, part = offer.device, Fraction(1, share.replicas)
+    given = device.memory_bytes if device.memory_origin == "given" else None
+    return replace(
+        offer,
+        device=device_of(device.gpu, share, memory_bytes=given),
+        cards=None if offer.cards is None else offer.cards * part,
+        usd_per_hour=None if offer.usd_per_hour is None else offer.usd_per_hour * part,
+    )
 
 
 def _ways_to_share(device: Device) -> list[TimeSlice | MpsShare]:

@@ -33,6 +33,7 @@ _WORDS: Final = (
 VERBS: Final = {
     "plan": "A fleet file in; offers, replicas, flags, slots and bill out.",
     "fit": "The cheapest offer that holds a load, and why no other one.",
+    "share": "A card alone, by MIG, by MPS or in turns: compared.",
     "predict": "TPOT, TTFT, tokens a second and the knee of one server.",
     "calibrate": "Constants from points that you measured; which to measure.",
     "size": "Memory of one server, term by term, and whether it fits.",

@@ -19,7 +19,7 @@ from rightslice.entry.cli.calibrations import Server, print_calibrations
 from rightslice.entry.cli.clusters import ClusterOption, fitted_cluster
 from rightslice.entry.cli.confidence import DEFAULT_CONFIDENCE, ConfidenceOption, ReplicasOption
 from rightslice.entry.cli.console import Exit, Output, print_json
-from rightslice.entry.cli.offers import read_offers
+from rightslice.entry.cli.offers import read_offers, read_shared_offers
 from rightslice.entry.cli.options import (
     CalibrationsOption,
     ConcurrencyOption,
@@ -50,7 +50,8 @@ OffersOption = Annotated[
     ),
 ]
 IsolationOption = Annotated[
-    Isolation, typer.Option("--isolation", help="hardware: whole cards and MIG slices only.")
+    Isolation,
+    typer.Option("--isolation", help="none: MPS shares and time slices too, at --confidence 50%."),
 ]
 PricesOption = Annotated[
     Path | None,
@@ -113,7 +114,8 @@ def fit(  # noqa: PLR0913 - one parameter an option
             raise InputError("--offers and --cluster: a cluster names its own offers; give one")
         found = fitted_cluster(question, cluster, own, constants)
         return _in_cluster(found, form, show_all=show_all)
-    answer = fit_offers(question, read_offers(offers, catalog, own), constants=constants)
+    read = read_shared_offers if isolation is Isolation.NONE else read_offers
+    answer = fit_offers(question, read(offers, catalog, own), constants=constants)
     if form is Output.JSON:
         print_json(answer)
     else:

@@ -13,6 +13,7 @@ from rightslice.core.catalog.traffic import Slo
 from rightslice.core.fit.result import Candidate, Constraint, Holds, Recommendation, Refused
 from rightslice.core.fit.trial import load_size, load_text
 from rightslice.entry.cli.console import console
+from rightslice.entry.cli.fit_frontier import frontier_lines
 from rightslice.units import format_duration, format_gib, format_ratio, format_usd
 
 _NEAREST = 12
@@ -44,6 +45,8 @@ def print_recommendation(answer: Recommendation, *, show_all: bool) -> None:
             f"[dim]{_counted(len(others) - len(shown), 'more offer')}: --all shows all;"
             f" memory refuses {small} of all.[/]"
         )
+    for line in frontier_lines(answer):
+        out.print(line, highlight=False)
     for note in answer.notes:
         out.print(f"[dim]note: {escape(note)}[/]")
 
@@ -73,6 +76,11 @@ def slo_text(slo: Slo) -> str:
         if target is not None
     ]
     return ", ".join(parts)
+
+
+def latency_names(slo: Slo) -> tuple[str, str]:
+    """Return TPOT and TTFT with the percentile that their targets are held at."""
+    return f"{_which(slo.tpot_percentile)} TPOT", f"{_which(slo.ttft_percentile)} TTFT"
 
 
 def _which(percentile: float | None) -> str:

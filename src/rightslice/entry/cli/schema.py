@@ -23,6 +23,7 @@ class Subject(Enum):
     CALIBRATE = "calibrate"
     PREDICT = "predict"
     FIT = "fit"
+    SHARE = "share"
     PACK = "pack"
     REPACK = "repack"
     WHY_NOT = "why-not"
@@ -67,7 +68,7 @@ def _file_schema(subject: Subject) -> object:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **described}
 
 
-def _answer(subject: Subject) -> type | UnionType:  # noqa: C901, PLR0911 - one case an answer
+def _answer(subject: Subject) -> type | UnionType:  # noqa: C901, PLR0911, PLR0912 - one case an answer
     match subject:
         case Subject.SIZE:
             from rightslice.core.sizing.result import SizeAnswer  # noqa: PLC0415 - only here
@@ -87,6 +88,10 @@ def _answer(subject: Subject) -> type | UnionType:  # noqa: C901, PLR0911 - one 
             from rightslice.kube.snapshot.stock import ClusterFit  # noqa: PLC0415 - only here
 
             return Recommendation | ClusterFit
+        case Subject.SHARE:
+            from rightslice.core.fit.sharing import SharingAdvice  # noqa: PLC0415 - only here
+
+            return SharingAdvice
         case Subject.PACK:
             from rightslice.core.packing.offline import DoesNotFit, Packing  # noqa: PLC0415 - only here
 

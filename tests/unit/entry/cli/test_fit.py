@@ -78,3 +78,36 @@ def test_mistakes_name_their_option(options: tuple[str, ...], said: str, capsys:
 def test_99_9_percent_is_a_confidence(capsys: Capture) -> None:
     """The most that may be asked for can be written as a percentage."""
     assert answer(capsys, "--tpot", "1s", "--confidence", "99.9%", "--offers", TALK)["question"]
+
+
+def test_the_frontier_is_drawn_with_target_and_choice(capsys: Capture) -> None:
+    """Price across, latency upwards; the offer taken is on the line."""
+    assert run([*BASE, "--tpot", "30ms", "--offers", "A100-40GB,L4"]) == 0
+    text = capsys.readouterr().out
+    for part in (
+        "mean TPOT (at most, at 90% confidence) against price",
+        "●",
+        "╌ target 30 ms",
+        "/h",
+    ):
+        assert part in text
+
+
+def test_the_frontier_is_in_the_json(capsys: Capture) -> None:
+    """Cheapest and slowest first, each dearer and faster than the one before."""
+    points = answer(capsys, "--tpot", "30ms", "--offers", "A100-40GB,L4")["frontier"]["points"]
+    assert len(points) > 2
+    prices, latencies = ([p[name] for p in points] for name in ("usd_per_hour", "upper_seconds"))
+    assert prices == sorted(set(prices))
+    assert latencies == sorted(set(latencies), reverse=True)
+
+
+def test_without_isolation_shares_are_offered_too(capsys: Capture) -> None:
+    """They are taken at the point estimate only, and refused as unmeasured above it."""
+    more = ["--tpot", "200ms", "--offers", "L4", "--isolation", "none"]
+    sure = answer(capsys, *more)
+    refused = {other["outcome"].get("constraint") for other in sure["others"]}
+    assert "unmeasured" in refused
+    assert "1/" in (sure["at_point_estimate"] or "")
+    even = answer(capsys, *more, "--confidence", "50%")
+    assert "1/" in even["chosen"]["offer"]["name"]

@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 
 from rightslice.core.catalog.instance import Price, PriceKind
-from rightslice.core.catalog.share import Exclusive, MigSlice
+from rightslice.core.catalog.share import Exclusive, MigSlice, MpsShare, TimeSlice
 from rightslice.edge.catalog_files import Catalog
-from rightslice.entry.cli.offers import read_offers
+from rightslice.entry.cli.offers import read_offers, read_shared_offers
 from rightslice.errors import InputError, UnknownNameError
 
 
@@ -87,3 +87,45 @@ def test_unknown_names_are_looked_for_among_boards_and_instances() -> None:
     with pytest.raises(UnknownNameError) as raised:
         read_offers("g5.48xlargee", Catalog(), {})
     assert "g5.48xlarge" in raised.value.near
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("L4:mps/2", "L4-24GB MPS 1/2"),
+        ("L4:time/4", "L4-24GB time-sliced 1/4"),
+        ("H100-80GB:3g.40gb:mps/2", "H100-SXM-80GB 3g.40gb MPS 1/2"),
+    ],
+)
+def test_shares_are_named_by_their_number(text: str, label: str) -> None:
+    """Clients of a card or slice, or turns on a card, at their part of the price."""
+    (offer,) = read_offers(text, Catalog(), {})
+    (alone,) = read_offers(
+        text.rpartition(":")[0] + ":whole" * (text.count(":") == 1), Catalog(), {}
+    )
+    assert isinstance(offer.device.share, MpsShare | TimeSlice)
+    assert offer.device.label == label
+    assert alone.usd_per_hour is not None
+    assert offer.usd_per_hour == alone.usd_per_hour / offer.device.share.replicas
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("H100-80GB:mps/3", "33 % of the threads"),
+        ("H100-80GB:3g.40gb:time/2", "turns on a slice are not offered"),
+        ("L4:mps/1", "at least 2"),
+    ],
+)
+def test_shares_that_are_not_offered_are_refused(text: str, said: str) -> None:
+    """With what would be right."""
+    with pytest.raises(InputError, match=said):
+        read_offers(text, Catalog(), {})
+
+
+def test_boards_named_whole_are_shared_in_every_way() -> None:
+    """What is named by its share stays alone."""
+    boards = read_shared_offers("L4", Catalog(), {})
+    kinds = {type(offer.device.share) for offer in boards}
+    assert kinds == {Exclusive, MpsShare, TimeSlice}
+    assert len(read_shared_offers("L4:whole", Catalog(), {})) == 1

@@ -16,6 +16,7 @@ VERBS = (
     "layouts",
     "plan",
     "parse",
+    "snapshot",
     "webhook",
     "schema",
 )

@@ -16,6 +16,7 @@ from tools.docs.evidence import accuracy
 from tools.docs.file_reference import fleet_fields, prices_fields
 from tools.docs.json_reference import answer_kinds, answer_roots
 from tools.docs.manifest_reference import annotations_read, manifest_columns
+from tools.docs.snapshot_reference import snapshot_kinds
 from tools.docs.transcript import example, include, session, show
 
 __all__ = [
@@ -37,5 +38,6 @@ __all__ = [
     "prices_fields",
     "session",
     "show",
+    "snapshot_kinds",
     "sources_of_gpus",
 ]

@@ -16,7 +16,11 @@ import httpx2
 from lightkube import ApiError, Client
 from lightkube.config.kubeconfig import KubeConfig
 from lightkube.core.exceptions import ConfigError
-from lightkube.generic_resource import create_global_resource, create_namespaced_resource
+from lightkube.generic_resource import (
+    GenericGlobalResource,
+    GenericNamespacedResource,
+    create_api_info,
+)
 
 from rightslice.errors import UnavailableError
 from rightslice.kube.snapshot.kinds import KINDS, ApiKind
@@ -54,18 +58,18 @@ class _Listing:
         for version in kind.versions:
             try:
                 return list(self._listed(kind, version))
-            except ApiError as error:
-                if error.status.code == HTTPStatus.NOT_FOUND:
+            except (ApiError, httpx2.HTTPStatusError) as error:
+                code = _code(error)
+                if code == HTTPStatus.NOT_FOUND:
                     continue
-                if error.status.code not in _REFUSED:
+                if code not in _REFUSED:
                     raise
                 self.not_read.append(NotRead(object_kind=kind.name, reason=str(error)))
                 return ()
         return ()
 
     def _listed(self, kind: ApiKind, version: str) -> Iterator[dict[str, Any]]:
-        create = create_namespaced_resource if kind.is_namespaced else create_global_resource
-        resource = create(kind.group, version, kind.name, kind.plural)
+        resource = _resource(kind, version)
         where: dict[str, Any] = {}
         if kind.is_namespaced:
             where = {"namespace": self.namespace or "*"}
@@ -75,16 +79,31 @@ class _Listing:
             yield {**one.to_dict(), "apiVersion": api, "kind": kind.name}
 
 
+def _resource(kind: ApiKind, version: str) -> type[Any]:
+    """Return the class of a kind as plain data.
+
+    It is not put into lightkube's registry, where the typed class of the same kind may stand.
+    """
+    parent = GenericNamespacedResource if kind.is_namespaced else GenericGlobalResource
+    info = create_api_info(kind.group, version, kind.name, kind.plural)
+    return type(kind.name, (parent,), {"_api_info": info})
+
+
+def _code(error: ApiError | httpx2.HTTPStatusError) -> int | None:
+    """Return the status of a refusal; a group that is not served answers with no Status object."""
+    return error.status.code if isinstance(error, ApiError) else error.response.status_code
+
+
 def take_snapshot(way: Way, *, taken_at: str | None) -> Snapshot:
     """Return the snapshot of a live cluster.
 
     Raises:
         UnavailableError: when there is no way to it, or it fails to answer.
     """
-    client = _client(way)
-    listing = _Listing(client, way.namespace)
     try:
-        objects = list(listing.everything())
+        with _client(way) as client:
+            listing = _Listing(client, way.namespace)
+            objects = list(listing.everything())
     except ApiError as error:
         raise UnavailableError(f"the cluster does not answer: {error}") from None
     except (httpx2.HTTPError, OSError, ValueError) as error:

@@ -105,7 +105,7 @@ def _print_savings(savings: Savings, servers: int, out: Console) -> None:
         out.print(
             f"servers{of_all} now {format_usd(now or 0)}/h, proposed {format_usd(proposed or 0)}/h:"
             f" [bold]{format_usd(savings.saved_usd_per_hour)}/h saved[/]{share},"
-            f" {format_usd(month)} a month"
+            f" ${month:,.0f} a month"
         )
     if savings.nodes_free:
         names = list(savings.nodes_free)

@@ -33,9 +33,9 @@ _STATED: Final = re.compile(
 _BEARER: Final = re.compile(r"(?P<name>(?:Bearer|Basic)\s{1,3})(?P<value>[\w.~+/=-]{8,4000})")
 _URL: Final = re.compile(r"(?P<name>\w{1,12}://[^\s/:@]{0,100}:)(?P<value>[^\s/@]{1,200})(?=@)")
 _SHAPES: Final = re.compile(
-    r"hf_\w{10,}|sk-[\w-]{16,}|AKIA[A-Z0-9]{12,}|gh[pousr]_\w{16,}|github_pat_\w{16,}"
+    r"(?<![A-Za-z0-9])(?:hf_\w{10,}|sk-[\w-]{16,}|AKIA[A-Z0-9]{12,}|gh[pousr]_\w{16,}|github_pat_\w{16,}"
     r"|glpat-[\w-]{16,}|xox[abprs]-[\w-]{8,}|nvapi-[\w-]{16,}"
-    r"|eyJ[\w-]{8,2000}\.[\w-]{8,2000}\.[\w-]*"
+    r"|eyJ[\w-]{8,2000}\.[\w-]{8,2000}\.[\w-]*)"
     r"|-----BEGIN [A-Z ]{0,30}KEY-----[\s\S]*?(?:-----END [A-Z ]{0,30}KEY-----|\Z)"
 )
 _REFERENCE: Final = re.compile(r"\"?'?\$[({]?\w+[)}]?'?\"?")

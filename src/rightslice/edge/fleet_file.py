@@ -238,7 +238,8 @@ class _FleetReader:
             "max_replicas": workload.replicas.max or workload.replicas.min,
             "priority": workload.priority,
             "isolation": Isolation(workload.isolation),
-            "confidence": confidence,
+            "confidence": self.maybe(f"{path}.confidence", _confidence, workload.confidence)
+            or confidence,
         }
         return self.at(f"{path}.replicas", lambda given: Workload(**given), fields)
 

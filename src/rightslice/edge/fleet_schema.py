@@ -246,6 +246,13 @@ class Workload(_Shape, frozen=True, kw_only=True):
         Literal["hardware", "none"],
         Meta(description="hardware: whole cards and MIG slices only; none: shared cards too."),
     ] = "hardware"
+    confidence: Annotated[
+        Quantity | None,
+        Meta(
+            description="How sure its offer must be to hold; the fleet's if absent. Shared cards"
+            " are taken at 50 % only."
+        ),
+    ] = None
 
 
 class Spec(_Shape, frozen=True, kw_only=True):

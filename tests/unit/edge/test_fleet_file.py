@@ -87,6 +87,17 @@ def test_defaults_of_a_short_file() -> None:
     assert fleet.teams[0].quota.cards is None
 
 
+def test_a_workload_may_be_less_sure_than_its_fleet() -> None:
+    """Its own confidence goes first: what is shared is taken at 50 % only."""
+    assert _with("input: 128", "input: 128\n      confidence: 50%").workloads[0].confidence == 0.5
+
+
+def test_cards_shared_by_mps() -> None:
+    """So many clients a card; the cards are not cut."""
+    group = _with("mig: mixed", "mps: {replicas: 2}").nodes[0]
+    assert (group.mps_replicas, group.shares_per_card, group.mig) == (2, 2, MigStrategy.NONE)
+
+
 def test_cards_of_ones_own() -> None:
     """A node that is no known instance type names its board, count and memory."""
     node = "{name: a, gpus: {model: H100, count: 4, memory: 79GiB}, vcpus: 96, memory: 1TiB}"
@@ -202,6 +213,7 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         (LAST, LAST + "      engine: {version: 0.10}\n", "engine.version: Expected `str | null`, "),
         (LAST, LAST + "      engine: {version: 99.0.0}\n", "17: spec.workloads[0].engine.version"),
         ("spec:\n", "spec:\n  confidence: 1\n", "5: spec.confidence: confidence 1 must lie betwee"),
+        ("input: 128", "input: 128\n      confidence: 0.2", "workloads[0].confidence: confidence"),
         ("spec:\n", "spec:\n  confidence: high\n", "5: spec.confidence: 'high' is not a share"),
         ("name: f", "name: F_f", "3: metadata.name: must be lower-case letters"),
         ("kind: Fleet", "kind: Fleets", "2: kind: Invalid enum value 'Fleets'; allowed: Fleet"),

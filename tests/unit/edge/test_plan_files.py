@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib.util
 import sys
 from pathlib import Path
@@ -9,8 +10,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from rightslice.core.plan.plan import plan as plan_fleet
 from rightslice.core.plan.result import Plan
+from rightslice.edge.catalog_files import Catalog
+from rightslice.edge.constants import fitted_constants
+from rightslice.edge.fleet_file import Context, parse_fleet
 from rightslice.edge.plan_files import MARKER, _swap, plan_files, write_plan
+from rightslice.edge.yaml_files import read_document
 from rightslice.errors import InputError, UnavailableError
 
 PLANS = Path(__file__).parents[2] / "golden" / "plans.py"
@@ -20,6 +26,27 @@ DESCRIBED = {
     "layouts": {"a100-0/0": [["3g.20gb", 4]]},
     "workloads": [SERVE, {"name": "huge", "team": "labs", "not_placed": "too big"}],
 }
+
+MPS_FLEET = """\
+apiVersion: rightslice.dev/v1alpha1
+kind: Fleet
+metadata: {name: shared}
+spec:
+  nodes:
+    - {name: l4, instanceType: g6.xlarge, mps: {replicas: 2}}
+  teams:
+    - {name: team-a}
+  workloads:
+    - name: small
+      team: team-a
+      model: facebook/opt-1.3b
+      load: {concurrency: 4}
+      input: 128
+      output: 128
+      slo: {tpot: 100ms}
+      isolation: none
+      confidence: 50%
+"""
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +82,22 @@ def test_every_part_of_the_plan_is_a_file(plan: Plan, tmp_path: Path) -> None:
 def test_the_same_plan_gives_the_same_text(plan: Plan) -> None:
     """Neither a clock nor chance has a say in any file."""
     assert plan_files(plan) == plan_files(plan)
+
+
+def test_a_fleet_file_with_mps_becomes_manifests() -> None:
+    """End to end: clients placed, the card's configuration, the label, each client's memory."""
+    context = Context(catalog=Catalog(), own_prices={}, folder=Path())
+    fleet = parse_fleet(read_document(MPS_FLEET, where="mps.yaml"), context)
+    planned = plan_fleet(fleet, constants=fitted_constants(), today=dt.date(2026, 11, 22))
+    texts = plan_files(planned)
+    config = yaml.safe_load(texts["nodes/device-plugin/mps-2.yaml"])
+    assert config["sharing"]["mps"]["resources"] == [{"name": "nvidia.com/gpu", "replicas": 2}]
+    assert "nvidia.com/device-plugin.config: mps-2" in texts["nodes/labels.yaml"]
+    server = texts["workloads/team-a/small.yaml"]
+    assert "--gpu-memory-utilization=0.46" in server
+    assert "--kv-cache-memory-bytes=" in server
+    assert 'nvidia.com/gpu: "1"' in server
+    assert "MPS 1/2 on l4" in server
 
 
 def test_every_yaml_file_can_be_read(plan: Plan) -> None:

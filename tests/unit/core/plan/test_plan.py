@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from rightslice.core.catalog.fleet import Fleet, MigStrategy, NodeGroup, Workload
 from rightslice.core.catalog.question import Isolation
 from rightslice.core.catalog.resource import extended_resource
-from rightslice.core.catalog.share import MigSlice, TimeSlice
+from rightslice.core.catalog.share import MigSlice, MpsShare, TimeSlice
 from rightslice.core.packing.geometry import why_illegal
 from rightslice.core.plan.plan import plan
 from rightslice.core.plan.result import NotPlaced, Placed, Plan
@@ -31,6 +31,7 @@ KINDS: tuple[dict[str, Any], ...] = (
     {"mig": MigStrategy.SINGLE, "count": 2, "gpus_per_node": 1, "dollars": "3.33"},
     {"gpu": "A10G-24GB", "mig": MigStrategy.NONE, "dollars": "2.01"},
     {"gpu": "A10G-24GB", "mig": MigStrategy.NONE, "time_slicing_replicas": 3, "dollars": "1.99"},
+    {"gpu": "A10G-24GB", "mig": MigStrategy.NONE, "mps_replicas": 2, "dollars": "1.98"},
 )
 Build = Callable[..., Any]
 Planned = Callable[..., Plan]
@@ -45,6 +46,7 @@ described = st.tuples(
                 "max_replicas": st.sampled_from([1, 4]),
                 "priority": st.sampled_from([0, 0, 10]),
                 "isolation": st.sampled_from(list(Isolation)),
+                "confidence": st.sampled_from([0.5, 0.9]),
                 "team": st.sampled_from(["team", "free"]),
             }
         ),
@@ -150,16 +152,17 @@ def test_replicas_are_numbered(random_plan: Callable[..., Plan], shape: object) 
 
 @few
 @given(shape=described)
-def test_time_slices_are_for_those_who_ask_for_no_isolation(
+def test_shared_cards_are_for_those_who_ask_for_no_isolation(
     random_plan: Callable[..., Plan], shape: object
 ) -> None:
-    """Hardware isolation is never traded away."""
+    """Hardware isolation is never traded away, nor is anything promised that is unmeasured."""
     answer = random_plan(shape)
     for item in answer.workloads:
         if item.placed is not None and isinstance(
-            item.placed.candidate.offer.device.share, TimeSlice
+            item.placed.candidate.offer.device.share, TimeSlice | MpsShare
         ):
             assert item.workload.isolation is Isolation.NONE
+            assert item.workload.confidence == 0.5
 
 
 @few

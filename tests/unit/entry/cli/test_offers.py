@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from rightslice.core.catalog.instance import Price, PriceKind
+from rightslice.core.catalog.mig import ProfileName
 from rightslice.core.catalog.share import Exclusive, MigSlice, MpsShare, TimeSlice
 from rightslice.edge.catalog_files import Catalog
 from rightslice.entry.cli.offers import read_offers, read_shared_offers
@@ -24,7 +25,7 @@ def own(item: str, usd: str) -> dict[str, Price]:
 def test_a_profile_is_one_offer() -> None:
     """Board and profile name exactly one slice."""
     (offer,) = read_offers("A100-40GB:2g.10gb", Catalog(), {})
-    assert offer.device.share == MigSlice(profile=offer.device.share.profile)  # type: ignore[union-attr] # a slice, or the test fails
+    assert offer.device.share == MigSlice(profile=ProfileName("2g.10gb"))
     assert "2g.10gb" in offer.name
 
 

@@ -164,6 +164,8 @@ class Model:
     """Exact size of the safetensors files, when an index was at hand."""
     encoder_tokens: int = 0
     """Largest multimodal item, in tokens, that the profile run feeds; 0: text only."""
+    draft_tokens: int = 0
+    """Tokens that a draft model proposes a step, its layers among these; 0: none."""
     base: ModelName | None = None
     """The model whose architecture this one shares, when it was found under an alias."""
     assumptions: tuple[str, ...] = ()

@@ -102,19 +102,30 @@ def profile_phases(startup: Startup, stage: StageWeights, step: Step[Whole]) -> 
     forward = rounded(base + tokens * forward_values * width / 2)
     patches = _profiled_encoder_tokens(startup, step) if stage.is_first else 0 * tokens
     encoder = _encoder_peak(startup, patches)
-    sampler = fused = 0 * tokens
+    sampler = fused = drafted = 0 * tokens
     if stage.is_last:
         kept = patches * model.hidden_size * width + _sampler_workspace(startup)
         logits = step.rows * model.vocab_size * _bytes_per_logit(startup)
-        sampler = rounded(base + logits + known.sampler_hidden_factor * hidden + kept)
-        fused = sampler - _saved_without_sort(startup, step)
+        times, more = _draft_rows(model.draft_tokens)
+        sampler = rounded(base + times * logits + known.sampler_hidden_factor * hidden + kept)
+        fused = sampler - _saved_without_sort(startup, step) - rounded((times - 1) * logits)
+        drafted = rounded(more * logits)
     expected = larger(larger(sampler, forward), encoder)
     usual = _spread_ratio(startup, keeps_state=widths.keeps_state)
     ratio = where_equal(encoder, expected, known.encoder_spread_ratio, usual)
     spread = rounded(expected * ratio) + known.spread_bytes
     lowest = larger(larger(forward, encoder), fused) - spread
-    band = (larger(lowest, 0), expected, expected + spread)
+    band = (larger(lowest, 0), expected, expected + spread + drafted)
     return Phases(sampler, forward, encoder, band, base)
+
+
+def _draft_rows(draft_tokens: int) -> tuple[int, int]:
+    """Return how often a sequence is sampled in the profile run, and how many rows may come on top.
+
+    Beside a draft the run samples twice (``_dummy_sampler_run``: the sampler's row and the
+    rejection sampler's); a step of a full server has a row for each proposed token and one more.
+    """
+    return (2, draft_tokens - 1) if draft_tokens else (1, 0)
 
 
 def _bytes_per_logit(startup: Startup) -> float:
@@ -132,6 +143,7 @@ def _spread_ratio(startup: Startup, *, keeps_state: bool) -> float:
     """Return the band's half width: wider for what no logged start has told."""
     known = startup.coefficients.activation
     told = startup.model.encoder_tokens == 0 and not startup.engine.graphs_in_budget
+    told = told and startup.model.draft_tokens == 0
     dealt = startup.flags.decode_context_parallel > 1
     return known.spread_ratio if told and not (keeps_state or dealt) else known.extrapolated_ratio
 

@@ -11,8 +11,10 @@ import typer
 
 from rightslice.core.catalog.device import Device, device_of
 from rightslice.core.catalog.gpu import Gpu
+from rightslice.core.catalog.model import Model
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.share import Exclusive, MigSlice, Share
+from rightslice.core.catalog.speculate import with_draft
 from rightslice.core.sizing.explain import explain, term_called
 from rightslice.core.sizing.fixes import (
     all_single_fixes,
@@ -72,6 +74,16 @@ _NeighboursOption = Annotated[
         "--neighbours", parser=parse_bytes, metavar="SIZE", help="What others hold: 10GiB."
     ),
 ]
+_DraftOption = Annotated[
+    str | None,
+    typer.Option(
+        "--draft-model", metavar="MODEL", help="Draft of speculative decoding: name or config."
+    ),
+]
+_DraftTokensOption = Annotated[
+    int | None,
+    typer.Option("--speculative-tokens", min=1, help="Tokens that it proposes; 3 if absent."),
+]
 _LogOption = Annotated[
     Path | None,
     typer.Option(
@@ -96,6 +108,8 @@ def size_command(  # noqa: PLR0913 - typer makes one option of each parameter
     explain_term: _ExplainOption = None,
     solve: _SolveOption = None,
     neighbours: _NeighboursOption = None,
+    draft_model: _DraftOption = None,
+    speculative_tokens: _DraftTokensOption = None,
     from_log: _LogOption = None,
     server: ServerConfig,
     output: OutputOption = Output.TABLE,
@@ -115,7 +129,7 @@ def size_command(  # noqa: PLR0913 - typer makes one option of each parameter
         raise InputError("give a MODEL, as in `rightslice size opt-1.3b --gpu L4`")
     others = [*(_named_device(board, name) for name in more), *_compared(board, device, compare)]
     startup = startup_of(
-        Catalog().model(model),
+        _speculating(Catalog().model(model), draft_model, speculative_tokens),
         device,
         server,
         engine=Catalog().engine(engine_version),
@@ -124,6 +138,14 @@ def size_command(  # noqa: PLR0913 - typer makes one option of each parameter
     answer = _answer(replace(startup, neighbours_bytes=neighbours or 0), others, solve=solve)
     _show(answer, explain_term, output)
     return Exit.DONE if _is_yes(answer, solve) else Exit.NO
+
+
+def _speculating(model: Model, draft: str | None, tokens: int | None) -> Model:
+    if draft is None:
+        if tokens is not None:
+            raise InputError("--speculative-tokens needs --draft-model; ngram takes no memory")
+        return model
+    return with_draft(model, Catalog().model(draft), tokens or 3)
 
 
 def _from_log(  # noqa: PLR0913 - what the command line says of the start

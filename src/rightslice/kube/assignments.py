@@ -11,7 +11,7 @@ from rightslice.core.catalog.device import Device
 from rightslice.core.catalog.fleet import NodeGroup, Workload
 from rightslice.core.catalog.mig import ProfileName
 from rightslice.core.catalog.share import Exclusive, MigSlice, Share
-from rightslice.core.fit.result import Candidate, Holds, Offer, Recommendation
+from rightslice.core.fit.result import Candidate, Offer, Recommendation
 from rightslice.core.perf.result import Prediction
 from rightslice.core.plan.result import CardPlan, Placed, Plan
 from rightslice.core.sizing.result import EffectiveFlags, Sizing
@@ -105,8 +105,7 @@ def _alternatives(recommendation: Recommendation, placed: Placed) -> tuple[Profi
             and isinstance(chosen.offer.device.share, MigSlice)
             and share != chosen.offer.device.share
             and other.offer.pool == chosen.offer.pool
-            and isinstance(other.outcome, Holds)
-            and other.outcome.replicas <= placed.replicas
+            and 0 < other.replicas <= placed.replicas
             and _flags(other) == _flags(chosen)
         ):
             found.append((other.offer.usd_per_hour or Fraction(0), share.profile))

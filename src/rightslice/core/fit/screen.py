@@ -101,22 +101,24 @@ class Screen:
             is_sure &= ~_any(rows, left[more.is_near])
         return Standings(variant=found, replicas=replicas, headroom_ratio=room, is_sure=is_sure)
 
-    def refusals(self, confidence: float) -> tuple[Index, Mask]:
-        """Return the set of flags whose refusal `judge` reports, if all are, and how sure."""
+    def refusals(self, standings: Standings, confidence: float) -> tuple[Index, Mask]:
+        """Return the set of flags whose refusal `judge` reports, and how sure that is.
+
+        Of the entries that *standings*, at the same confidence, say are refused; others do not
+        count.
+        """
         rows, question = self.rows, self.question
         starts, met = self._starts(confidence), self._first_met(confidence)
         rank = np.where(starts, met.code, np.where(rows.is_refused, _REFUSED_CONFIG, _MEMORY))
-        missing = np.zeros(len(rank))
-        near = starts & met.is_near
+        missing, near = np.zeros(len(rank)), starts & met.is_near
         if question.max_replicas > question.min_replicas:
-            left = np.flatnonzero(starts)
-            held, close = self._held_at(left, np.full(len(left), MOST_REPLICAS), confidence)
-            near[left] |= close
-            left = left[held]
+            left = np.flatnonzero(starts & (standings.variant < 0)[rows.entry])
+            everywhere = self._at(left, np.full(len(left), MOST_REPLICAS), confidence)
+            near[left] |= everywhere.is_near
+            left = left[everywhere.code == _HELD]
             rank[left] = _REPLICAS
             unclear = left[_several(rows, left)]
-            low = np.full(len(unclear), question.max_replicas)
-            enough = self._fewest(unclear, low, np.full(len(unclear), MOST_REPLICAS), confidence)
+            enough = self._beyond(unclear, confidence)
             missing[unclear] = enough.replicas
             near[unclear] |= enough.is_near
         order = np.lexsort((rows.variant, -missing, rank, rows.entry))
@@ -219,7 +221,7 @@ class Screen:
         """Return the fewest replicas allowed that hold each row's load; 0 where none do."""
         question = self.question
         most = np.full(len(rows), question.max_replicas)
-        met = self._met(self._run(rows, most), confidence)
+        met = self._at(rows, most, confidence)
         held = np.flatnonzero(met.code == _HELD)
         low = np.full(len(held), question.min_replicas)
         fewest = self._fewest(rows[held], low, most[held], confidence)
@@ -230,9 +232,22 @@ class Screen:
         near[held] |= fewest.is_near
         return _Enough(replicas, room, near)
 
-    def _held_at(self, rows: Index, replicas: Index, confidence: float) -> tuple[Mask, Mask]:
-        met = self._met(self._run(rows, replicas), confidence)
-        return met.code == _HELD, met.is_near
+    def _at(self, rows: Index, replicas: Index, confidence: float) -> _Met:
+        return self._met(self._run(rows, replicas), confidence)
+
+    def _beyond(self, rows: Index, confidence: float) -> _Enough:
+        """Return the fewest replicas, more than are allowed, that hold: twice as many each time."""
+        few = np.full(len(rows), self.question.max_replicas)
+        enough = np.minimum(2 * few, MOST_REPLICAS)
+        near, left = np.zeros(len(rows), bool), np.arange(len(rows))
+        while left.size:
+            met = self._at(rows[left], enough[left], confidence)
+            near[left] |= met.is_near
+            left = left[(met.code != _HELD) & (enough[left] < MOST_REPLICAS)]
+            few[left] = enough[left]
+            enough[left] = np.minimum(2 * few[left], MOST_REPLICAS)
+        found = self._fewest(rows, few, enough, confidence)
+        return found._replace(is_near=found.is_near | near)
 
     def _fewest(self, rows: Index, few: Index, enough: Index, confidence: float) -> _Enough:
         """Return the fewest replicas that hold: more than *few*, at most *enough*, by halving."""
@@ -240,7 +255,7 @@ class Screen:
         few, enough = few.copy(), enough.copy()
         while (left := np.flatnonzero(enough - few > 1)).size:
             middle = (few[left] + enough[left]) // 2
-            met = self._met(self._run(rows[left], middle), confidence)
+            met = self._at(rows[left], middle, confidence)
             held = met.code == _HELD
             near[left] |= met.is_near
             enough[left] = np.where(held, middle, enough[left])

@@ -211,8 +211,9 @@ class _Group:
         place, confidence = self._places[key], question.confidence
         entry = self._entries[place]
         if confidence not in self._standings:
-            self._standings[confidence] = self._screen.standings(confidence)
-            self._refusals[confidence] = _Refusals(self._screen, confidence)
+            standings = self._screen.standings(confidence)
+            self._standings[confidence] = standings
+            self._refusals[confidence] = _Refusals(self._screen, standings, confidence)
         standings = self._standings[confidence]
         if not standings.is_sure[place]:
             return judge_servers(question, *entry, self._constants)
@@ -246,8 +247,9 @@ class _Group:
 class _Refusals:
     """Which set of flags each refused entry came furthest with; worked out for all at once."""
 
-    def __init__(self, screen: Screen, confidence: float) -> None:
+    def __init__(self, screen: Screen, standings: Standings, confidence: float) -> None:
         self._screen: Screen | None = screen
+        self._standings = standings
         self._confidence = confidence
 
     def variant(self, place: int) -> int | None:
@@ -259,7 +261,7 @@ class _Refusals:
     def found(self) -> tuple[Index, Mask]:
         """Return the set of flags of every entry, and whether that is sure."""
         assert self._screen is not None
-        found = self._screen.refusals(self._confidence)
+        found = self._screen.refusals(self._standings, self._confidence)
         self._screen = None  # its tables are not kept for as long as an answer is
         return found
 

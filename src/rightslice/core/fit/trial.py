@@ -253,7 +253,10 @@ class Trial:
             return self._fewest(question.min_replicas, question.max_replicas), None
         if not self._is_held_by(MOST_REPLICAS):
             return None, first
-        replicas = self._fewest(question.max_replicas, MOST_REPLICAS)
+        too_few = question.max_replicas
+        while not self._is_held_by(enough := min(2 * too_few, MOST_REPLICAS)):
+            too_few = enough
+        replicas = self._fewest(too_few, enough)
         one = self.largest()
         load = load_text(load_size(question.traffic), question.traffic)
         return None, Refused(

@@ -17,7 +17,7 @@ from rightslice.core.catalog.share import Exclusive, MigSlice, Share
 from rightslice.core.catalog.traffic import ClosedLoop
 from rightslice.core.cost.bill import CardCost, CardUse, cents, divide, to_cents
 from rightslice.core.cost.share import card_share
-from rightslice.core.fit.result import Candidate, Holds, Recommendation
+from rightslice.core.fit.result import Candidate, Recommendation
 from rightslice.core.plan.result import Bill, BillLine, CardPlan, Slot, WorkloadCost
 from rightslice.units import HOURS_PER_MONTH
 
@@ -133,11 +133,11 @@ def _whole_per_model(chosen: Mapping[str, Recommendation]) -> Decimal | None:
     total = Fraction(0)
     for recommendation in chosen.values():
         prices = [
-            outcome.usd_per_hour
+            cost
             for candidate in recommendation.candidates
-            if isinstance(outcome := candidate.outcome, Holds)
+            if candidate.replicas
             and isinstance(candidate.offer.device.share, Exclusive)
-            and outcome.usd_per_hour is not None
+            and (cost := candidate.usd_per_hour) is not None
         ]
         if not prices:
             return None

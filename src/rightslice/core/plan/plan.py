@@ -188,10 +188,10 @@ def _workload_plans(
         recommendation = recommendations[workload.name]
         candidate = taken.get(workload.name)
         placed = None
-        if candidate is not None and candidate.holds is not None:
+        if candidate is not None:
             placed = Placed(
                 candidate=candidate,
-                replicas=candidate.holds.replicas,
+                replicas=candidate.replicas,
                 cost=(
                     workload_cost(amounts[workload.name], workload, candidate)
                     if workload.name in amounts

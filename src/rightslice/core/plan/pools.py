@@ -110,20 +110,17 @@ def choice_of(candidate: Candidate, group: NodeGroup, team: Team) -> Choice | No
 
     Without a price its part of a card counts, so that small slices go before large ones.
     """
-    holds, offer = candidate.holds, candidate.offer
-    if holds is None:
+    replicas, offer = candidate.replicas, candidate.offer
+    if not replicas:
         return None
+    cost = candidate.usd_per_hour
     return Choice(
         pool=offer.pool,
         slot=slot_of(offer),
-        slots_needed=holds.replicas * offer.tensor_parallel,
-        usd_per_hour=float(
-            (offer.cards or 1) * holds.replicas
-            if holds.usd_per_hour is None
-            else holds.usd_per_hour
-        ),
+        slots_needed=replicas * offer.tensor_parallel,
+        usd_per_hour=float((offer.cards or 1) * replicas if cost is None else cost),
         same_node=offer.tensor_parallel,
-        uses=uses(offer, holds.replicas, group, team),
+        uses=uses(offer, replicas, group, team),
     )
 
 

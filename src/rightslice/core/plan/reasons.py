@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from rightslice.core.fit.result import Candidate, Holds, Recommendation, Refused
+from rightslice.core.fit.result import Candidate, Recommendation, Refused
 from rightslice.core.packing.demand import Refused as NoRoom
 from rightslice.core.plan.result import NotPlaced, Passed
 
@@ -21,22 +21,21 @@ def passed(recommendation: Recommendation, taken: Candidate) -> tuple[Passed, ..
 
 def _cost(candidate: Candidate) -> tuple[bool, Fraction]:
     """Return dollars an hour; offers without a price come after, by whole-card equivalents."""
-    replicas = candidate.holds.replicas if candidate.holds is not None else 1
-    each = candidate.offer.usd_per_hour
-    if each is None:
-        return True, (candidate.offer.cards or Fraction(0)) * replicas
-    return False, each * replicas
+    cost = candidate.usd_per_hour
+    if cost is None:
+        return True, (candidate.offer.cards or Fraction(0)) * max(candidate.replicas, 1)
+    return False, cost
 
 
 def _reason(candidate: Candidate, taken: Candidate) -> str:
-    match candidate.outcome:
-        case Refused(reason=reason, remedy=remedy):
-            return f"{reason}; would turn: {remedy}"
-        case Holds():
-            return (
-                f"holds, but the cards in use cost no less with it than with {taken.offer.name}, or"
-                " its slots go to workloads that need them more"
-            )
+    if candidate.replicas:
+        return (
+            f"holds, but the cards in use cost no less with it than with {taken.offer.name}, or"
+            " its slots go to workloads that need them more"
+        )
+    refused = candidate.outcome
+    assert isinstance(refused, Refused)
+    return f"{refused.reason}; would turn: {refused.remedy}"
 
 
 def not_placed(recommendation: Recommendation, room: NoRoom | None) -> NotPlaced:

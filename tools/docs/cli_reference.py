@@ -10,6 +10,7 @@ VERBS = (
     "predict",
     "calibrate",
     "fit",
+    "share",
     "pack",
     "repack",
     "why-not",

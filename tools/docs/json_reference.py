@@ -19,6 +19,7 @@ ANSWERS = (
     Subject.SIZE,
     Subject.PREDICT,
     Subject.FIT,
+    Subject.SHARE,
     Subject.PACK,
     Subject.REPACK,
     Subject.PLAN,

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from rightslice.core.catalog.lengths import Lengths
-from rightslice.core.catalog.traffic import ClosedLoop, OpenLoop, Traffic
+from rightslice.core.catalog.traffic import ClosedLoop, Traffic
 from rightslice.core.perf.batching import closed_loop
 from rightslice.core.perf.operation import Operation
 from rightslice.core.perf.queueing import largest_stable_rate, open_loop
@@ -35,6 +35,19 @@ SHAPES: Final = (
     ("2048 in, 256 out", 2048, 256, 0.0),
 )
 """Name, prompt tokens, mean output tokens, log-scale sigma of output tokens."""
+CLOSED: Final = (
+    (1024, 128, 2048),
+    (512, 400, 2048),
+    (2048, 256, 2048),
+    (4096, 512, 2048),
+    (2048, 256, 8192),
+    (512, 128, 8192),
+    (256, 512, 2048),
+)
+"""Prompt tokens, mean output tokens, tokens a step may compute."""
+SIGMAS: Final = (0.0, 0.01, 0.05, 0.3, 1.0)
+CLIENTS: Final = (4, 16, 48)
+ROUNDS: Final = 20
 CAPACITY: Final = 64
 BUDGET: Final = 2048
 SECONDS_A_PROMPT_TOKEN: Final = 30e-6
@@ -94,7 +107,7 @@ class Simulation:
         return end
 
 
-def server(prompt_tokens: int) -> Step:
+def server(prompt_tokens: int, chunk_tokens: int) -> Step:
     """Return a server with a step of 7.5 ms and 60 us a sequence."""
     return Step(
         overhead=2.0e-3,
@@ -107,7 +120,7 @@ def server(prompt_tokens: int) -> Step:
         all_reduce_per_sequence=0.0,
         prefill=SECONDS_A_PROMPT_TOKEN * prompt_tokens,
         prompt_tokens=float(prompt_tokens),
-        chunk_tokens=BUDGET,
+        chunk_tokens=chunk_tokens,
         stages=1,
         first_token=0.0,
     )
@@ -130,16 +143,29 @@ def simulate_open(step: Step, lengths: Lengths, rate: float, count: int) -> list
             sent += 1
             next_at += dice.expovariate(rate)
         now = state.advance(now) if state.waiting or state.running else next_at
-    return state.finished
+    done = sorted(state.finished, key=lambda r: r.arrived)
+    return done[int(WARM_UP * len(done)) :]
 
 
 def simulate_closed(step: Step, lengths: Lengths, clients: int, count: int) -> list[Request]:
-    """Return *count* requests of clients that start spread out and send again at once."""
+    """Return about *count* requests of runs in which all clients start at once.
+
+    Each run has `ROUNDS` requests a client: what a load generator sends. What an answer's end and
+    the next request are apart is drawn anew each time.
+    """
     dice = random.Random(7)  # noqa: S311 - a simulation, no secret
+    kept: list[Request] = []
+    for _ in range(max(1, round(count / clients / ROUNDS))):
+        done = _one_run(step, lengths, clients, dice)
+        done.sort(key=lambda r: r.arrived)
+        kept += done[int(WARM_UP * len(done)) :]
+    return kept
+
+
+def _one_run(step: Step, lengths: Lengths, clients: int, dice: random.Random) -> list[Request]:
     state, now, seen = Simulation(step), 0.0, 0
-    spread = step.seconds(clients) * lengths.mean
-    starts = sorted(dice.uniform(0, spread) for _ in range(clients))
-    while len(state.finished) < count:
+    starts = [0.0] * clients
+    while len(state.finished) < clients * ROUNDS:
         while starts and starts[0] <= now:
             arrived = heapq.heappop(starts)
             state.waiting.append(Request(arrived, dice.choice(lengths.tokens), step.prompt_tokens))
@@ -154,8 +180,8 @@ def simulate_closed(step: Step, lengths: Lengths, clients: int, count: int) -> l
 
 
 def measured(requests: list[Request]) -> tuple[float, float, float]:
-    """Return mean TPOT over tokens, mean TTFT and p95 TTFT, in seconds, after warm-up."""
-    kept = sorted(requests, key=lambda r: r.arrived)[int(WARM_UP * len(requests)) :]
+    """Return mean TPOT over tokens, mean TTFT and p95 TTFT, in seconds."""
+    kept = requests
     tokens = sum(r.output - 1 for r in kept)
     tpot = sum(r.finished - r.first for r in kept) / tokens
     first = sorted(r.first - r.arrived for r in kept)
@@ -172,14 +198,10 @@ def compare(label: str, simulated: tuple[float, float, float], formula: Operatio
     print(f"{label:<34}{cells}")
 
 
-def main() -> None:
-    """Print both grids."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--requests", type=int, default=6000)
-    count = parser.parse_args().requests
-    print(f"{'simulated (ms) and error':<34}{'TPOT':>10}{'':>8}{'TTFT':>10}{'':>8}{'p95':>10}")
+def open_grid(count: int) -> None:
+    """Print rates, as shares of the largest stable one."""
     for name, prompt, mean, sigma in SHAPES:
-        step, lengths = server(prompt), outputs(mean, sigma)
+        step, lengths = server(prompt, BUDGET), outputs(mean, sigma)
         traffic = Traffic(
             load=ClosedLoop(concurrency=1), input=Lengths.fixed(prompt), output=lengths
         )
@@ -187,18 +209,31 @@ def main() -> None:
         for load in LOADS:
             rate = load * limit
             seen = measured(simulate_open(step, lengths, rate, count))
-            asked = Traffic(
-                load=OpenLoop(requests_per_second=rate), input=traffic.input, output=lengths
-            )
-            guess = open_loop(step, asked, rate, CAPACITY)
+            guess = open_loop(step, traffic, rate, CAPACITY)
             compare(f"open   {name:<18}{load:>5.0%}", seen, guess)
-        for clients in (4, 16, 48):
-            seen = measured(simulate_closed(step, lengths, clients, count // 3))
-            compare(
-                f"closed {name:<18}{clients:>5}",
-                seen,
-                closed_loop(step, traffic, clients, CAPACITY),
-            )
+
+
+def closed_grid(count: int) -> None:
+    """Print clients: lengths, how much they vary, steps of several sizes."""
+    for prompt, mean, chunk in CLOSED:
+        for sigma in SIGMAS:
+            for clients in CLIENTS:
+                step, lengths = server(prompt, chunk), outputs(mean, sigma)
+                load = ClosedLoop(concurrency=clients)
+                traffic = Traffic(load=load, input=Lengths.fixed(prompt), output=lengths)
+                seen = measured(simulate_closed(step, lengths, clients, count))
+                guess = closed_loop(step, traffic, clients, CAPACITY)
+                compare(f"{prompt} in {mean} out {chunk} s {sigma:<4} c {clients}", seen, guess)
+
+
+def main() -> None:
+    """Print both grids."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--requests", type=int, default=6000)
+    count = parser.parse_args().requests
+    print(f"{'simulated (ms) and error':<34}{'TPOT':>10}{'':>8}{'TTFT':>10}{'':>8}{'p95':>10}")
+    open_grid(count)
+    closed_grid(count // 3)
 
 
 if __name__ == "__main__":

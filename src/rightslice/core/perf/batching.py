@@ -5,21 +5,20 @@ starts one prompt, so
 
     TPOT = step(B) + (B - 1) prefill / O
 
-A prompt joins the steps that decode. It waits for half a step, for the prompts ahead of it, and
-for its own mixed steps:
+A prompt joins the steps that decode. It waits for half a step, for prompts of others (`waves`),
+and for its own mixed steps:
 
-    TTFT = c0 + step/2 + W + prefill + chunks * step(B)
+    TTFT = c0 + step/2 + wait + prefill + chunks * step(B)
 
-W solves a closed network of two stations, one that computes prompts one by one (deterministic
-service s) and one where requests decode for Z = (O - 1) TPOT, by Schweitzer's approximate mean
-value analysis: W = (B-1) s (W + s/2) / (Z + W + s), a quadratic. Clients are staggered: B equal
-requests sent at once wait for about B/2 prompts instead. Requests beyond the capacity queue for
-as long as (clients - B) completions take; that is never counted as holding the load.
+Equal lengths keep clients in step: prompts then come together, wait for one another, and are
+missing from the steps that decode. Where points were measured, TPOT is that of spread clients, as
+the points were read. Requests beyond the capacity queue for as long as (clients - B) completions
+take; that is never counted as holding the load.
 
-Percentiles: the wait's tail is exponential, P(W > t) = rho exp(-rho t / W), at most all other
-prompts; prompt lengths move a request's own prefill. TPOT varies with the number of foreign
-prompts met (as a Poisson count, in proportion to how irregular lengths are) and with the context
-of the batch; equal lengths give no spread. Known gap: short outputs vary more than is said here.
+Percentiles of TTFT: a Poisson count of prompts, at most a whole train of them; prompt lengths move
+a request's own prefill. TPOT varies with the number of foreign prompts met (as a Poisson count, in
+proportion to how irregular lengths are) and with the context of the batch; equal lengths give no
+spread. Known gap: short outputs vary more than is said here.
 """
 
 from __future__ import annotations
@@ -27,10 +26,10 @@ from __future__ import annotations
 import math
 
 from rightslice.core.catalog.traffic import Traffic
-from rightslice.core.perf.arithmetic import Arithmetic
 from rightslice.core.perf.operation import QUANTILES, Operation, Spread
 from rightslice.core.perf.roofline import Step
 from rightslice.core.perf.shapes import Requests, requests_of
+from rightslice.core.perf.waves import crowd_of
 
 
 def closed_loop(step: Step, traffic: Traffic, clients: int, capacity: int) -> Operation:
@@ -44,20 +43,22 @@ def busy_loop(step: Step, requests: Requests, clients: float, capacity: float) -
     """Return the steady state of *clients*, at least one, of servers that run at least one."""
     arithmetic = step.arithmetic
     running = arithmetic.smaller(clients, capacity)
+    is_measured = step.misfit is not None
     step = step.settled(running)
-    output = requests.output_tokens
+    output, prefill = requests.output_tokens, step.prefill / step.stages
     step_seconds = step.seconds(running)
-    interference = (running - 1) * step.prefill / output / step.stages
+    crowd = crowd_of(step, requests, running)
+    interference = (running - 1) * prefill / output
+    if not is_measured:
+        gathered = crowd.gathered * prefill / arithmetic.larger(output - 1, 1.0)
+        interference = arithmetic.larger(interference - gathered, 0.0)
     tpot = step_seconds + interference
     decode = arithmetic.larger(output - 1, 0.0) * tpot
-    service = step.prefill + step.step_share(running) * step_seconds
-    wait = _prompt_wait(running, service, decode, arithmetic)
     own = step.prefill + step.steps_per_prompt(running) * step_seconds
-    served = step.first_token + step_seconds / 2 + wait + own
+    served = step.first_token + own + crowd.wait
     requests_per_second = running / (served + decode)
     queued = (clients - running) / requests_per_second
-    busy = running * service / (decode + wait + service)
-    tails = _wait_tails(wait, busy, (running - 1) * service, arithmetic)
+    tails = tuple([waited - crowd.wait for waited in crowd.quantiles])
     return Operation(
         running=running * 1.0,
         waiting=(clients - running) * 1.0,
@@ -66,29 +67,6 @@ def busy_loop(step: Step, requests: Requests, clients: float, capacity: float) -
         requests_per_second=requests_per_second,
         utilization=clients / capacity,
         prefill_per_token=interference,
-    )
-
-
-def _prompt_wait(sequences: float, service: float, decode: float, arithmetic: Arithmetic) -> float:
-    """Solve the two-station network: mean wait behind prompts of others."""
-    others = sequences - 1
-    linear = decode + service - others * service
-    constant = others * service * service / 2
-    root = arithmetic.sqrt(linear * linear + 4 * constant)
-    larger_root = (abs(linear) + root) / 2
-    # the form without cancellation
-    return arithmetic.where(linear > 0, constant / larger_root, larger_root)
-
-
-def _wait_tails(
-    wait: float, busy: float, longest: float, arithmetic: Arithmetic
-) -> tuple[float, ...]:
-    """Return by how much the wait exceeds its mean at each percentile kept."""
-    larger, smaller, log = arithmetic.larger, arithmetic.smaller, arithmetic.log
-    share = smaller(busy, 1.0)
-    scale = wait / share
-    return tuple(
-        [smaller(scale * log(larger(share / (1 - q), 1.0)), longest) - wait for q in QUANTILES]
     )
 
 

@@ -15,7 +15,7 @@ prompt and O output tokens:
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -24,10 +24,12 @@ from rightslice.core.catalog.model import Model
 from rightslice.core.catalog.traffic import Traffic
 from rightslice.core.perf.anchors import Place
 from rightslice.core.perf.bands import Doubt, doubt_on
-from rightslice.core.perf.batching import closed_loop
+from rightslice.core.perf.batching import busy_loop
+from rightslice.core.perf.operation import Operation
 from rightslice.core.perf.rates import Schedule
 from rightslice.core.perf.result import PerfConstants
 from rightslice.core.perf.roofline import Step, step_on
+from rightslice.core.perf.shapes import requests_of
 from rightslice.core.perf.work import ServedAs, work_of
 
 
@@ -45,6 +47,9 @@ _STATIC: Final = (TpotKind.DECODE_STEP, TpotKind.STATIC_BATCH)
 _START_BURST: Final = 0.1
 """Load generators start all clients at once and commonly send ten requests a client (InferenceX:
 num-prompts = 10 * concurrency), so a tenth of the requests wait for half of the others' prompts."""
+_VARIATION: Final = 0.004
+"""Variance over squared mean of lengths between 80 and 100 % of the largest (InferenceX:
+random-range-ratio 0.8): what is published as one length varies so much at least."""
 _POISSON_MEDIAN: Final = math.log(2)
 """A Poisson count's median leaves zero at a mean of ln 2 and stays about that far below it."""
 
@@ -161,9 +166,9 @@ def ttft_as_measured(point: Observation, constants: PerfConstants) -> float:
     if point.is_static_ttft:
         together = batch_steps(point, step) * step.seconds(point.sequences)
         return (step.first_token + together + point.sequences * step.prefill) * step.ttft_ratio
-    clients = max(round(point.sequences), 1)
-    steady = closed_loop(step, point.traffic, clients, clients).ttft.mean
-    return steady + _START_BURST * (clients - 1) / 2 * step.prefill * step.ttft_ratio
+    steady = _under_clients(point, step).ttft.mean
+    burst = _START_BURST * max(point.sequences - 1, 0.0) / 2
+    return steady + burst * step.prefill * step.ttft_ratio
 
 
 def tokens_per_second_as_measured(point: Observation, constants: PerfConstants) -> float:
@@ -174,6 +179,12 @@ def tokens_per_second_as_measured(point: Observation, constants: PerfConstants) 
         rest = (point.traffic.output.mean - 1) * tpot_as_measured(point, constants)
         whole = ttft_as_measured(point, constants) + rest
         return point.sequences * point.traffic.output.mean / whole
-    clients = max(round(point.sequences), 1)
-    state = closed_loop(step_for(point, constants), point.traffic, clients, clients)
+    state = _under_clients(point, step_for(point, constants))
     return state.requests_per_second * point.traffic.output.mean
+
+
+def _under_clients(point: Observation, step: Step) -> Operation:
+    requests = requests_of(point.traffic)
+    varied = max(requests.output_variation, _VARIATION)
+    clients = max(round(point.sequences), 1)
+    return busy_loop(step, replace(requests, output_variation=varied), clients, clients)

@@ -116,12 +116,16 @@ class Step:
     def steps_per_prompt(self, sequences: float) -> float:
         """Return over how many steps the mean prompt is spread beside *sequences* that decode."""
         arithmetic = self.arithmetic
-        return arithmetic.larger(1.0, arithmetic.ceil(self.prompt_tokens / self._budget(sequences)))
+        return arithmetic.larger(1.0, arithmetic.ceil(self.prompt_share(sequences)))
 
     def step_share(self, sequences: float) -> float:
         """Return the steps that one prompt keeps from the next one: below 1 where they share."""
-        load = self.prompt_tokens / self._budget(sequences)
+        load = self.prompt_share(sequences)
         return self.arithmetic.where(load <= 1, load, self.arithmetic.ceil(load))
+
+    def prompt_share(self, sequences: float) -> float:
+        """Return the part of a step's room that the mean prompt takes; above 1 it takes several."""
+        return self.prompt_tokens / self._budget(sequences)
 
     def _budget(self, sequences: float) -> float:
         """Prompt tokens a step can take: decoding sequences come first, a token each."""

@@ -171,6 +171,15 @@ def live_of(snapshot: Snapshot, catalog: Catalog, *, gpu: str | None, where: str
     objects: dict[str, list[dict[str, Any]]] = {
         kind: [dict(one) for one in every] for kind, every in snapshot.objects.items()
     }
+    try:
+        return _live(objects, catalog, gpu, where)
+    except UnicodeEncodeError:
+        raise InputError(f"{where}: holds half characters, which are no text") from None
+
+
+def _live(
+    objects: dict[str, list[dict[str, Any]]], catalog: Catalog, gpu: str | None, where: str
+) -> LiveState:
     exact: list[Found] = []
     if "AllocationClaim" in objects or "NodeAccelerator" in objects:
         exact.append(read_das(objects, where=where))

@@ -73,8 +73,10 @@ class NodeCards:
     cards: int
     mig: MigStrategy = MigStrategy.NONE
     turns: int | None = None
+    """Time slices of a card."""
+    clients: int | None = None
+    """MPS clients of a card."""
     memory_bytes: int | None = None
-    notes: tuple[str, ...] = ()
 
     def label(self, names: tuple[str, ...]) -> str | None:
         """Return the first label of *names* that the node has."""
@@ -92,7 +94,7 @@ class NodeCards:
         """What nodes of one group have in common."""
         taints = tuple(sorted((one.key, one.value, one.effect) for one in self.node.taints))
         place = self.label(_TYPE), self.label(_REGION), self.purchase, self.label(_POOL)
-        hands = self.gpu.name, self.cards, self.mig, self.turns, self.memory_bytes
+        hands = self.gpu.name, self.cards, self.mig, self.turns, self.clients, self.memory_bytes
         return (*hands, *place, taints)
 
 
@@ -150,10 +152,12 @@ def _handed_out(node: ClusterNode, hardware: NodeHardware, facts: Facts) -> Node
     if isinstance(share, MigSlice):
         cards = _checked(_instance_cards(node, facts) or _single(whole, stated, gpu, share))
         return NodeCards(node=node, gpu=gpu, cards=cards, mig=MigStrategy.SINGLE)
-    if isinstance(share, TimeSlice | MpsShare):
-        notes = ("MPS shares are planned as time slices",) if isinstance(share, MpsShare) else ()
+    if isinstance(share, TimeSlice):
         cards = _checked(whole // share.replicas)
-        return NodeCards(node=node, gpu=gpu, cards=cards, turns=share.replicas, notes=notes)
+        return NodeCards(node=node, gpu=gpu, cards=cards, turns=share.replicas)
+    if isinstance(share, MpsShare):
+        cards = _checked(whole // share.replicas)
+        return NodeCards(node=node, gpu=gpu, cards=cards, clients=share.replicas)
     return NodeCards(node=node, gpu=gpu, cards=_checked(whole), memory_bytes=memory)
 
 
@@ -221,7 +225,11 @@ def group_nodes(
     taken: set[str] = set()
     for alike in kinds.values():
         name = _free_name(alike[0], taken)
-        group, notes = _group(name, alike, facts, keeps_mig=keeps_mig)
+        try:
+            group, notes = _group(name, alike, facts, keeps_mig=keeps_mig)
+        except InputError as error:
+            left_out.append(f"nodes like {alike[0].node.name} ({len(alike)}) are left out: {error}")
+            continue
         assumed += [f"node group {name}: {note}" for note in notes]
         parts: dict[int, list[str]] = {}
         for one in alike:
@@ -246,11 +254,11 @@ def _group(
     name: str, alike: list[NodeCards], facts: Facts, *, keeps_mig: bool
 ) -> tuple[NodeGroup, list[str]]:
     one = alike[0]
-    notes = list(one.notes)
+    notes: list[str] = []
     kind = one.label(_TYPE)
     instance = _instance(kind, facts)
     mig = one.mig
-    if not keeps_mig and one.turns is None and one.gpu.mig is not None:
+    if not keeps_mig and not (one.turns or one.clients) and one.gpu.mig is not None:
         if mig is not MigStrategy.MIXED:
             now = "whole" if mig is MigStrategy.NONE else "in one profile (strategy single)"
             notes.append(f"its cards are handed out {now}; the plan may cut them (strategy mixed)")
@@ -274,6 +282,7 @@ def _group(
         memory_bytes=None if instance is None else instance.memory_bytes,
         mig=mig,
         time_slicing_replicas=one.turns,
+        mps_replicas=one.clients,
         price=price,
     )
     return group, notes

@@ -58,6 +58,18 @@ def test_time_sliced_nodes_keep_their_turns() -> None:
     assert (found.gpus_per_node, found.time_slicing_replicas) == (4, 4)
 
 
+def test_mps_clients_are_told_from_turns() -> None:
+    """The sharing strategy decides; shares at which results go wrong leave the nodes out."""
+    labels = {"nvidia.com/gpu.replicas": "4", "nvidia.com/gpu.sharing-strategy": "mps"}
+    shared = node("a", {"nvidia.com/gpu": 16}, product="NVIDIA-L4-SHARED", labels=labels)
+    group = fleet(shared).fleet.nodes[0]
+    assert (group.time_slicing_replicas, group.mps_replicas) == (None, 4)
+    unsound = {**labels, "nvidia.com/gpu.replicas": "3"}
+    h100 = node("b", {"nvidia.com/gpu": 24}, product="NVIDIA-H100-80GB-HBM3-SHARED", labels=unsound)
+    said = " ".join(fleet(shared, h100).problems)
+    assert "nodes like b (1) are left out" in said
+
+
 def test_cards_that_others_hold_are_not_planned() -> None:
     """A server that says no load keeps its cards; its node is planned with what is left."""
     found = fleet(node("a"), node("b"), server("silent", ["a"], count=3, notes={}))

@@ -1,0 +1,86 @@
+"""What owns the pods is the server; what KServe or LeaderWorkerSet make is counted once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.unit.kube.snapshot.objects import LOAD, Objects, fleet, node, server
+
+
+def _names(*given: dict[str, Any] | Objects) -> tuple[list[str], dict[str, tuple[str, ...]]]:
+    found = fleet(node("a"), *given)
+    return (
+        [one.server.title for one in found.planned],
+        {f"{one.object_kind} {one.name}": one.reasons for one in found.left_out},
+    )
+
+
+def test_pods_whose_owner_is_not_listed_are_one_server() -> None:
+    """Without rights on Deployments the pods still tell what runs."""
+    _, *pods = server("s", ["a", "a"])
+    found = fleet(node("a"), pods)
+    assert [(one.server.title, one.server.replicas) for one in found.planned] == [
+        ("Deployment a/s", 2)
+    ]
+
+
+def test_a_server_scaled_to_nothing_is_listed() -> None:
+    """Zero replicas hold nothing and are planned nothing."""
+    planned, left = _names(server("s", [], replicas=0))
+    assert planned == []
+    assert left == {"Deployment s": ("it is scaled to 0 replicas",)}
+
+
+def test_mode_off_and_other_vendors_are_left() -> None:
+    """An owner who says off is not advised; what is no NVIDIA GPU is not planned."""
+    _, left = _names(server("off", ["a"], notes={**LOAD, "mode": "off"}),
+                     server("amd", ["a"], resource="amd.com/gpu"))  # fmt: skip
+    assert left["Deployment off"] == ("its annotation rightslice.dev/mode is off",)
+    assert left["Deployment amd"] == ("it asks for amd.com/gpu, which is no NVIDIA GPU",)
+
+
+def test_an_inference_service_and_its_deployment_are_one() -> None:
+    """The Deployment that KServe makes carries the service's name in a label."""
+    made = server("chat-predictor", ["a"])
+    made[0]["metadata"]["labels"] = {"serving.kserve.io/inferenceservice": "chat"}
+    service = {
+        "kind": "InferenceService",
+        "metadata": {"name": "chat", "namespace": "a"},
+        "spec": {"predictor": {"model": {"modelFormat": {"name": "vLLM"}}}},
+    }
+    planned, left = _names(service, made)
+    assert planned == ["Deployment a/chat-predictor"]
+    assert left == {}
+
+
+def test_a_group_of_pods_is_one_server() -> None:
+    """StatefulSets of a LeaderWorkerSet are its own; a group is more than the core plans."""
+    label = {"leaderworkerset.sigs.k8s.io/name": "big"}
+    made, *pods = server("big", ["a", "a"])
+    for one in pods:
+        one["metadata"]["labels"] = label
+    group = {
+        "kind": "LeaderWorkerSet",
+        "metadata": made["metadata"],
+        "spec": {"replicas": 1, "leaderWorkerTemplate": {
+            "size": 2, "workerTemplate": made["spec"]["template"]}},
+    }  # fmt: skip
+    inner = {**made, "kind": "StatefulSet", "metadata": {**made["metadata"], "labels": label}}
+    planned, left = _names(group, inner, pods)
+    assert planned == []
+    assert left == {"LeaderWorkerSet big": ("group_size: 2 pods form one server",)}
+
+
+def test_priorities_are_the_pods() -> None:
+    """What the priority admission wrote into the template goes before."""
+    made = server("s", ["a"])
+    made[0]["spec"]["template"]["spec"]["priority"] = 1000
+    assert fleet(node("a"), made).fleet.workloads[0].priority == 1000
+
+
+def test_ended_pods_hold_nothing() -> None:
+    """A pod that succeeded is neither a holder nor a server."""
+    _, pod = server("s", ["a"])
+    pod["status"]["phase"] = "Succeeded"
+    found = fleet(node("a"), pod)
+    assert (found.planned, found.left_out, found.seen.held) == ((), (), ())

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from rightslice.core.catalog.mig import MigGrid, ProfileName
+from rightslice.core.packing.backends import Backend
 from rightslice.core.packing.certificate import Claim, Holds, verify
 from rightslice.core.packing.geometry import Layout, room
 from rightslice.core.packing.offline import DoesNotFit, PackedCard, Packing, pack
@@ -18,6 +19,7 @@ from rightslice.edge.certificate_file import read_certificate, write_certificate
 from rightslice.edge.text_files import check_target
 from rightslice.entry.cli.card_drawing import LEGEND, draw_card, draw_ruler, slot_width
 from rightslice.entry.cli.console import Exit, Output, OutputOption, print_json
+from rightslice.entry.cli.pack_nodes import answered, describe_nodes, is_file
 from rightslice.entry.cli.slices import parse_slices
 from rightslice.errors import InputError
 
@@ -26,7 +28,10 @@ _DRAWN_KINDS = 24
 
 SlicesArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[PROFILE=COUNT]...", help="The slices wanted: 1g.5gb=3 2g.10gb=2."),
+    typer.Argument(
+        metavar="[PROFILE=COUNT]...|FILE",
+        help="The slices wanted: 1g.5gb=3 2g.10gb=2; or a pack file: nodes and workloads (YAML).",
+    ),
 ]
 BoardOption = Annotated[
     str | None,
@@ -50,6 +55,15 @@ GpusOption = Annotated[
 ]
 
 
+BackendOption = Annotated[
+    Backend | None,
+    typer.Option("--backend", help="Who cuts the cards: device-plugin takes counts alone."),
+]
+TimeLimitOption = Annotated[
+    float, typer.Option("--time-limit", min=0.1, metavar="SECONDS", help="For a FILE's search.")
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb to the command line."""
     app.command("pack")(pack_command)
@@ -63,9 +77,14 @@ def pack_command(  # noqa: PLR0913 - one parameter an option
     reserve: ReserveOption = [],  # noqa: B006 - typer reads the default and never changes it
     certificate: CertificateOption = None,
     verify_file: VerifyOption = None,
+    backend: BackendOption = None,
+    time_limit: TimeLimitOption = 30.0,
     output: OutputOption = Output.TABLE,
 ) -> int:
     """The fewest GPUs that hold a list of MIG slices: drawn, and proven.
+
+    A pack FILE holds nodes with their GPUs, CPU and memory, and workloads with the profiles that
+    serve them: the cheapest GPUs that hold the most, with every slice's node.
 
     Example: rightslice pack --gpu A100-40GB 1g.5gb=3 2g.10gb=2
     """
@@ -73,14 +92,18 @@ def pack_command(  # noqa: PLR0913 - one parameter an option
         if slices or gpu or reserve or gpus is not None or certificate is not None:
             raise InputError("--verify takes slices and GPU from the file; give nothing else")
         return _verified(verify_file, output)
+    if slices and is_file(slices):
+        if gpu or reserve or gpus is not None:
+            raise InputError("a pack file names its nodes and its reserve; leave those options out")
+        return _on_nodes(Path(slices[0]), (backend, certificate, time_limit), output)
     if gpu is None:
-        raise InputError("name the board with --gpu, as in --gpu H100-80GB")
+        raise InputError("name the board with --gpu, as in --gpu H100-80GB, or give a pack file")
     grid = _grid(gpu)
     wanted = parse_slices(slices or [])
     if certificate is not None:
         check_target(certificate)
     kept = parse_slices(reserve)
-    answer = pack(grid, wanted, gpus, kept)
+    answer = pack(grid, wanted, gpus, kept, backend)
     wanted = {name: wanted.get(name, 0) + kept.get(name, 0) for name in {**wanted, **kept}}
     if certificate is not None:
         write_certificate(certificate, _claim(wanted, answer))
@@ -90,6 +113,18 @@ def pack_command(  # noqa: PLR0913 - one parameter an option
         for line in describe(grid, wanted, answer):
             typer.echo(line)
     return Exit.DONE if isinstance(answer, Packing) else Exit.NO
+
+
+def _on_nodes(
+    path: Path, options: tuple[Backend | None, Path | None, float], output: Output
+) -> int:
+    ask, answer = answered(path, *options)
+    if output is Output.JSON:
+        print_json(answer)
+    else:
+        for line in describe_nodes(ask, answer):
+            typer.echo(line)
+    return Exit.NO if answer.left_over else Exit.DONE
 
 
 def _grid(gpu: str) -> MigGrid:

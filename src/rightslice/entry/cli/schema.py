@@ -93,9 +93,10 @@ def _answer(subject: Subject) -> type | UnionType:  # noqa: C901, PLR0911, PLR09
 
             return SharingAdvice
         case Subject.PACK:
+            from rightslice.core.packing.node_ask import NodePacking  # noqa: PLC0415 - only here
             from rightslice.core.packing.offline import DoesNotFit, Packing  # noqa: PLC0415 - only here
 
-            return Packing | DoesNotFit
+            return Packing | DoesNotFit | NodePacking
         case Subject.REPACK:
             from rightslice.core.packing.repack import NoRepack, RepackPlan  # noqa: PLC0415 - only here
 

@@ -11,6 +11,7 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rightslice.core.packing.node_ask import NodePacking
 from rightslice.core.packing.offline import DoesNotFit, Packing
 from rightslice.entry.cli import pack, slices
 from rightslice.errors import InputError
@@ -58,7 +59,7 @@ def test_json_holds_every_card(run: Run) -> None:
     assert (code, answer["kind"], answer["gpus_used"], len(answer["cards"])) == (0, "Packing", 3, 3)
 
 
-@pytest.mark.parametrize("kind", [Packing, DoesNotFit])
+@pytest.mark.parametrize("kind", [Packing, DoesNotFit, NodePacking])
 def test_answers_have_a_schema(kind: type) -> None:
     """Both answers are documented values."""
     assert kind.__name__ in json.dumps(json_schema(kind, title="pack"))
@@ -137,3 +138,46 @@ def test_head_room_is_cut_and_kept_free(run: Run) -> None:
     code, text = run("--gpu", "A100-40GB", "1g.5gb=3", "--reserve", "7g.40gb=1")
     assert code == 0
     assert text.startswith("4 slices of A100-40GB fit on 2 GPUs; of these, kept free: 7g.40gb=1\n")
+
+
+NODES = """\
+nodes:
+- {name: n, count: 2, gpu: H100-80GB, gpusPerNode: 2, cpu: 16}
+workloads:
+- {name: chat, replicas: 3, cpu: 8, apart: node, accept: [{profile: 3g.40gb}]}
+"""
+
+
+def test_a_pack_file_is_packed_onto_its_nodes(tmp_path: Path, run: Run) -> None:
+    """Two nodes take two replicas that must lie apart; the third is left over, exit code 4."""
+    path = tmp_path / "pack.yaml"
+    path.write_text(NODES, encoding="utf-8")
+    code, text = run(str(path))
+    assert code == 4
+    assert "2 slices on 2 GPUs of 2 nodes" in text
+    assert "Left over: chat, 1 replica" in text
+
+
+def test_a_pack_file_takes_no_options_of_a_list(tmp_path: Path, run: Run) -> None:
+    """What the file says is not said again; a missing file is named."""
+    with pytest.raises(InputError, match="leave those options out"):
+        run("x.yaml", "--gpus", "3")
+    with pytest.raises(InputError, match="no such file"):
+        run(str(tmp_path / "none.yaml"))
+
+
+def test_the_json_of_a_pack_file_names_every_holder(tmp_path: Path, run: Run) -> None:
+    """Each slice has its node, card, start and workload."""
+    path = tmp_path / "pack.yaml"
+    path.write_text(NODES.replace("replicas: 3", "replicas: 1"), encoding="utf-8")
+    code, text = run(str(path), "--output", "json")
+    (node,) = json.loads(text)["nodes"]
+    assert (code, node["name"], node["cpu_cores"]) == (0, "n-0", 8.0)
+    assert node["cards"][0]["holders"] == ["chat"]
+
+
+def test_what_is_cut_for_the_device_plugin_is_certain(run: Run) -> None:
+    """With counts alone no start slot is left to chance."""
+    words = ("--gpu", "H100-80GB", "1g.10gb=1", "1g.20gb=1")
+    assert "swapped" in run(*words)[1]
+    assert "swapped" not in run(*words, "--backend", "device-plugin")[1]

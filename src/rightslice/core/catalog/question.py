@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from rightslice.core.catalog.engine import EngineRelease
 from rightslice.core.catalog.model import Model
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.traffic import Slo, Traffic
 from rightslice.errors import InputError
+
+_CHOSEN_CACHES: Final = ("fp8", "fp8_e4m3", "fp8_e5m2")
 
 
 class Isolation(Enum):
@@ -55,8 +57,9 @@ class Question:
                 f" {self.max_replicas}"
             )
         for dtype in self.kv_cache_dtypes:
-            if not dtype.startswith("fp8"):
-                raise InputError(f"kv-cache-dtype {dtype!r} cannot be chosen; fp8 can")
+            if dtype not in _CHOSEN_CACHES:
+                allowed = ", ".join(_CHOSEN_CACHES)
+                raise InputError(f"kv-cache-dtype {dtype!r} cannot be chosen; {allowed} can")
 
     @property
     def engine_version(self) -> str:

@@ -11,6 +11,7 @@ import typer
 from rightslice.core.catalog.estimate import check_confidence
 from rightslice.core.catalog.question import Isolation, Question
 from rightslice.core.catalog.server import ServerConfig
+from rightslice.core.catalog.share import sharing_key
 from rightslice.core.fit.fit import fit as fit_offers
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.constants import constants_with
@@ -57,6 +58,14 @@ PricesOption = Annotated[
     Path | None,
     typer.Option("--prices", metavar="FILE", help="Your own prices (kind: Prices)."),
 ]
+AllowedCacheOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-kv-dtype",
+        metavar="DTYPE",
+        help="Format that the KV cache may be kept in where 16 bit do not hold: fp8.",
+    ),
+]
 AllOption = Annotated[bool, typer.Option("--all", help="Show every offer, not the nearest ones.")]
 
 
@@ -81,6 +90,7 @@ def fit(  # noqa: PLR0913 - one parameter an option
     max_replicas: ReplicasOption = 1,
     isolation: IsolationOption = Isolation.HARDWARE,
     prefix_hit: PrefixHitOption = None,
+    allow_kv_dtype: AllowedCacheOption = None,
     prices: PricesOption = None,
     engine_version: EngineVersionOption = None,
     calibrations: CalibrationsOption = None,
@@ -106,6 +116,7 @@ def fit(  # noqa: PLR0913 - one parameter an option
         max_replicas=max_replicas,
         isolation=isolation,
         confidence=check_confidence(DEFAULT_CONFIDENCE if confidence is None else confidence),
+        kv_cache_dtypes=tuple(allow_kv_dtype or ()),
     )
     own = {} if prices is None else read_prices(prices)
     constants = constants_with(calibrations)
@@ -124,8 +135,13 @@ def fit(  # noqa: PLR0913 - one parameter an option
         print_recommendation(answer, show_all=show_all)
         shown = answer.chosen or answer.best_effort
         if shown is not None:
-            gpu = str(shown.offer.device.gpu_name)
-            server_asked = Server(name="", model=question.model, engine=question.engine, gpu=gpu)
+            server_asked = Server(
+                name="",
+                model=question.model,
+                engine=question.engine,
+                gpu=str(shown.offer.device.gpu_name),
+                sharing=sharing_key(shown.offer.device.share),
+            )
             today = dt.datetime.now(tz=dt.UTC).date()
             print_calibrations(constants, [server_asked], today)
     return Exit.DONE if answer.chosen is not None else Exit.NO

@@ -118,10 +118,11 @@ def _facts(candidate: Candidate, slo: Slo) -> Table:
 def _flags(candidate: Candidate) -> str:
     assert candidate.sizing is not None
     flags = candidate.sizing.flags
+    cache = "" if flags.kv_cache_dtype == "auto" else f" --kv-cache-dtype {flags.kv_cache_dtype}"
     return (
         f"--gpu-memory-utilization {flags.gpu_memory_utilization:g}"
         f" --max-model-len {flags.max_model_len} --max-num-seqs {flags.max_num_seqs}"
-        f" --max-num-batched-tokens {flags.max_num_batched_tokens}"
+        f" --max-num-batched-tokens {flags.max_num_batched_tokens}{cache}"
     )
 
 

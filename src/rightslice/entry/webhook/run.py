@@ -34,6 +34,7 @@ from rightslice.entry.webhook.answers import Reviewer
 from rightslice.entry.webhook.events import Events
 from rightslice.entry.webhook.metrics import Metrics
 from rightslice.entry.webhook.server import Served, admission_app, health_app
+from rightslice.entry.webhook.warm import warm_up
 from rightslice.errors import UnavailableError
 from rightslice.kube.admission.settings import Settings
 from rightslice.kube.parse.question import Lookups
@@ -126,6 +127,7 @@ def assemble(
         answers=Answers(constants_with(options.calibrations)),
         problem=lambda: mirror.problem,
     )
+    warm_up(reviewer, catalog)
     served = Served(
         reviewer=reviewer,
         metrics=metrics,

@@ -8,6 +8,7 @@ A100 and of an H100; ``nvidia.com/gpu`` whole and time-sliced), a node selector 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -50,8 +51,8 @@ class PodNeeds:
 
     spec: Mapping[str, object]
     namespace: str
-    others: Mapping[str, Fraction]
-    """Requests, its GPU resources left out."""
+    others_milli: Mapping[str, int]
+    """Requests in thousandths rounded up, its GPU resources left out."""
     ranks: int
     """Tensor parallel size: cards of one node."""
 
@@ -62,8 +63,14 @@ def needs_of(pod: Mapping[str, object], namespace: str, ranks: int) -> PodNeeds:
     Raises:
         InputError: when an amount is no quantity.
     """
-    others = {name: amount for name, amount in pod_requests(pod).items() if not is_gpu(name)}
-    return PodNeeds(spec=mapping(pod.get("spec")), namespace=namespace, others=others, ranks=ranks)
+    others = {
+        name: math.ceil(amount * 1000)
+        for name, amount in pod_requests(pod).items()
+        if not is_gpu(name) and amount > 0
+    }
+    return PodNeeds(
+        spec=mapping(pod.get("spec")), namespace=namespace, others_milli=others, ranks=ranks
+    )
 
 
 def is_gpu(resource: str) -> bool:
@@ -164,7 +171,7 @@ def _availability(
         return None, free - waiting
     if free:
         return f"{free} x {count} {resource} can be placed, and pending pods wait for them", 0
-    left = int(sum(node.free(resource) for node in nodes))
+    left = sum(node.free_milli.get(resource, 0) for node in nodes) // 1000
     if left >= count:
         return f"{left} {resource} are free, on no node that has room for the pod's rest", 0
     total = int(sum(node.allocatable.get(resource, Fraction(0)) for node in nodes))
@@ -185,9 +192,13 @@ def _core_offer(device: Device, ranks: int) -> Offer:
 
 
 def _places(node: ClusterNode, resource: str, count: int, needs: PodNeeds) -> int:
-    asked = {**needs.others, resource: Fraction(count)}
-    fits = (node.free(name) // amount for name, amount in asked.items() if amount > 0)
-    return int(min(fits, default=Fraction(0)))
+    free = node.free_milli
+    places = free.get(resource, 0) // (count * 1000)
+    for name, amount in needs.others_milli.items():
+        if not places:
+            break
+        places = min(places, free.get(name, 0) // amount)
+    return places
 
 
 def _not_allowed(resource: str, count: int, namespace: str, cluster: Cluster) -> str | None:

@@ -53,6 +53,9 @@ class _Listing:
         """Yield every object of every kind, and note what may not be listed."""
         for kind in KINDS:
             yield from self._all_of(kind)
+        if self.namespace is not None:
+            reason = f"only namespace {self.namespace} was read; what others hold is not known"
+            self.not_read.append(NotRead(object_kind="Pod", reason=reason))
 
     def _all_of(self, kind: ApiKind) -> Iterable[dict[str, Any]]:
         for version in kind.versions:

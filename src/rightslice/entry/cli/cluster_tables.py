@@ -36,7 +36,8 @@ def print_cluster_plan(found: ClusterPlan, *, written: Sequence[Path]) -> None:
     print_cards(found.plan, out)
     out.print()
     _print_savings(found.savings, len(found.servers), out)
-    for note in (*found.problems, *found.assumed, *found.plan.notes):
+    own = [f"{one.name}: {note}" for one in found.servers for note in one.assumed]
+    for note in (*found.problems, *found.assumed, *own, *found.plan.notes):
         out.print(f"[dim]note: {escape(note)}[/]")
     for path in written:
         out.print(f"wrote [bold]{escape(str(path))}[/]")

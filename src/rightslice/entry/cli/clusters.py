@@ -105,7 +105,7 @@ def live_snapshot(
 def tell_gaps(snapshot: Snapshot) -> None:
     """Say on standard error what could not be listed."""
     for one in snapshot.not_read:
-        warn(f"{one.object_kind}s could not be listed: {one.reason}")
+        warn(f"{one.object_kind}s could not all be listed: {one.reason}")
 
 
 def read_rules(*, keep_mig: bool, confidence: float | None, engine_version: str | None) -> Rules:

@@ -13,6 +13,9 @@ from typing import Final
 from rightslice.kube.parse.decoded import at, items, mapping, text
 
 DRIVER: Final = "gpu.nvidia.com"
+CARD_CLASS: Final = "gpu.nvidia.com"
+MIG_CLASS: Final = "mig.nvidia.com"
+"""DeviceClasses that the driver's chart installs (kubernetes-sigs/dra-driver-nvidia-gpu)."""
 
 
 @dataclass(frozen=True, kw_only=True)

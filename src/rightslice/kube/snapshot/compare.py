@@ -16,19 +16,19 @@ from typing import ClassVar
 from rightslice.core.catalog.device import Device
 from rightslice.core.catalog.fleet import NodeGroup
 from rightslice.core.catalog.resource import extended_resource
-from rightslice.core.catalog.share import Exclusive
+from rightslice.core.catalog.share import MigSlice
 from rightslice.core.cost.bill import cents
 from rightslice.core.fit.constants import FittedConstants
 from rightslice.core.fit.result import Candidate, Refused
 from rightslice.core.plan.plan import plan
 from rightslice.core.plan.result import NotPlaced, Plan, WorkloadPlan
+from rightslice.kube.snapshot.claims import CARD_CLASS, MIG_CLASS
 from rightslice.kube.snapshot.fleet import ClusterFleet, Rules, Sources, fleet_of
 from rightslice.kube.snapshot.holders import Held
 from rightslice.kube.snapshot.servers import LeftOut, Planned, held_text
 from rightslice.kube.snapshot.value import Snapshot
 
 _IDLE_NOTE = "nothing runs on "
-_PRICE_NOTE = "no price is known"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class Proposed:
 
     offer: str
     resource: str
-    """What each replica asks for: ``1 x nvidia.com/mig-2g.10gb``."""
+    """What each replica asks for: ``1 x nvidia.com/mig-2g.10gb``, or a device by DRA claim."""
     replicas: int
     usd_per_hour: Decimal | None
     headroom_ratio: float
@@ -267,17 +267,21 @@ def _proposed(item: WorkloadPlan, cluster: ClusterFleet) -> Proposed | None:
     cost = holds.usd_per_hour
     return Proposed(
         offer=offer.name,
-        resource=f"{offer.tensor_parallel} x {_resource(group, offer.device)}",
+        resource=f"{offer.tensor_parallel} x {_resource(group, offer.device, cluster)}",
         replicas=placed.replicas,
         usd_per_hour=None if cost is None else cents(cost),
         headroom_ratio=holds.headroom_ratio,
     )
 
 
-def _resource(group: NodeGroup, device: Device) -> str:
-    if isinstance(device.share, Exclusive):
-        return extended_resource(group.mig, Exclusive())
-    return extended_resource(group.mig, device.share)
+def _resource(group: NodeGroup, device: Device, cluster: ClusterFleet) -> str:
+    """Return what a pod asks for: an extended resource, or a device of a DRA class."""
+    share = device.share
+    if group.name not in cluster.grouped.by_claim:
+        return extended_resource(group.mig, share)
+    if isinstance(share, MigSlice):
+        return f"{MIG_CLASS} {share.profile} (DRA claim)"
+    return f"{CARD_CLASS} (DRA claim)"
 
 
 def _savings(servers: tuple[Comparison, ...], answer: Plan, cluster: ClusterFleet) -> Savings:

@@ -85,13 +85,13 @@ def look(snapshot: Snapshot, facts: Facts) -> Seen:
     """
     lacking = {one.object_kind: one.reason for one in snapshot.not_read}
     for kind in ("Node", "Pod"):
-        if kind in lacking:
+        if kind in lacking and not snapshot.of(kind):
             raise InputError(f"the snapshot has no {kind}s ({lacking[kind]}): no fleet without")
     if not snapshot.of("Node"):
         raise InputError("the snapshot has no Nodes: add them, as `kubectl get nodes -o json`")
     read = read_cluster(snapshot.objects)
     problems = [*read.problems]
-    problems += [f"{one.object_kind}s are not known: {one.reason}" for one in snapshot.not_read]
+    problems += [f"{one.object_kind}s are not all known: {one.reason}" for one in snapshot.not_read]
     hardware = {one.name: hardware_of(one, facts.gpu) for one in read.cluster.nodes}
     dra = read_dra(snapshot.of("ResourceSlice"), snapshot.of("ResourceClaim"))
     cards = tuple(_cards(read.cluster, hardware, dra, (facts, problems)))

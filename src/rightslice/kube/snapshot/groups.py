@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from rightslice.core.catalog.device import device_of
 from rightslice.core.catalog.fleet import MigStrategy, NodeGroup
 from rightslice.core.catalog.gpu import Gpu
 from rightslice.core.catalog.instance import InstanceType, Price, PriceKind
@@ -77,6 +78,8 @@ class NodeCards:
     clients: int | None = None
     """MPS clients of a card."""
     memory_bytes: int | None = None
+    by_claim: bool = False
+    """Handed out by DRA, not as extended resources."""
 
     def label(self, names: tuple[str, ...]) -> str | None:
         """Return the first label of *names* that the node has."""
@@ -95,7 +98,7 @@ class NodeCards:
         taints = tuple(sorted((one.key, one.value, one.effect) for one in self.node.taints))
         place = self.label(_TYPE), self.label(_REGION), self.purchase, self.label(_POOL)
         hands = self.gpu.name, self.cards, self.mig, self.turns, self.clients, self.memory_bytes
-        return (*hands, *place, taints)
+        return (*hands, self.by_claim, *place, taints)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +110,8 @@ class Grouped:
     """Names of the nodes of each group, in the order in which the fleet counts them."""
     whole: frozenset[str] = frozenset()
     """Groups whose nodes are free of anyone but the planned servers: they can go altogether."""
+    by_claim: frozenset[str] = frozenset()
+    """Groups whose devices pods get by DRA claims."""
     left_out: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
 
@@ -120,10 +125,10 @@ def cards_of(
         InputError: saying what its labels lack or contradict.
     """
     if dra is not None:
-        return NodeCards(
-            node=node, gpu=facts.gpu(dra.product), cards=dra.cards,
-            mig=MigStrategy.MIXED if dra.has_slices else MigStrategy.NONE,
-        )  # fmt: skip
+        gpu = facts.gpu(dra.product)
+        device_of(gpu, Exclusive())  # raises where nobody knows its memory
+        mig = MigStrategy.MIXED if dra.has_slices else MigStrategy.NONE
+        return NodeCards(node=node, gpu=gpu, cards=dra.cards, mig=mig, by_claim=True)
     if hardware.problem is not None:
         raise InputError(hardware.problem.removeprefix(f"node {node.name}: "))
     if not hardware.handed_out:
@@ -217,37 +222,58 @@ def group_nodes(
             that can be cut may be.
     """
     kinds: dict[tuple[object, ...], list[NodeCards]] = {}
-    left_out: list[str] = []
     for one in nodes:
         kinds.setdefault(one.likeness, []).append(one)
-    groups, names, whole = list[NodeGroup](), dict[str, tuple[str, ...]](), set[str]()
-    assumed: list[str] = []
+    found = _Found()
     taken: set[str] = set()
     for alike in kinds.values():
         name = _free_name(alike[0], taken)
         try:
             group, notes = _group(name, alike, facts, keeps_mig=keeps_mig)
         except InputError as error:
-            left_out.append(f"nodes like {alike[0].node.name} ({len(alike)}) are left out: {error}")
+            first = alike[0].node.name
+            found.left_out.append(f"nodes like {first} ({len(alike)}) are left out: {error}")
             continue
-        assumed += [f"node group {name}: {note}" for note in notes]
+        found.assumed += [f"node group {name}: {note}" for note in notes]
+        found.add(group, alike, held)
+    return Grouped(
+        groups=tuple(found.groups),
+        nodes=found.nodes,
+        whole=frozenset(found.whole),
+        by_claim=frozenset(found.by_claim),
+        left_out=tuple(found.left_out),
+        assumed=tuple(found.assumed),
+    )
+
+
+@dataclass
+class _Found:
+    """Groups while they are collected."""
+
+    groups: list[NodeGroup] = field(default_factory=list)
+    nodes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    whole: set[str] = field(default_factory=set)
+    by_claim: set[str] = field(default_factory=set)
+    left_out: list[str] = field(default_factory=list)
+    assumed: list[str] = field(default_factory=list)
+
+    def add(self, group: NodeGroup, alike: list[NodeCards], held: Mapping[str, int]) -> None:
+        """Add the nodes of *alike*, those with equally many free cards as one group."""
         parts: dict[int, list[str]] = {}
         for one in alike:
             left = one.cards - held.get(one.node.name, 0)
             if left > 0:
                 parts.setdefault(left, []).append(one.node.name)
             else:
-                left_out.append(f"node {one.node.name}: others hold all of its GPUs")
+                self.left_out.append(f"node {one.node.name}: others hold all of its GPUs")
         for left, members in sorted(parts.items(), reverse=True):
             part = _part(group, left, len(members))
-            groups.append(part)
-            names[part.name] = tuple(sorted(members))
+            self.groups.append(part)
+            self.nodes[part.name] = tuple(sorted(members))
             if left == group.gpus_per_node:
-                whole.add(part.name)
-    return Grouped(
-        groups=tuple(groups), nodes=names, whole=frozenset(whole),
-        left_out=tuple(left_out), assumed=tuple(assumed),
-    )  # fmt: skip
+                self.whole.add(part.name)
+            if alike[0].by_claim:
+                self.by_claim.add(part.name)
 
 
 def _group(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from rightslice.core.catalog.fleet import Workload
+from rightslice.core.catalog.share import MpsShare, TimeSlice
 from rightslice.core.catalog.traffic import ClosedLoop, OpenLoop, Traffic
 from rightslice.errors import InputError
 from rightslice.kube.admission.offers import is_gpu
@@ -38,6 +39,8 @@ class Server:
     parsed: Parsed | None
     """None when the object cannot be read; the reason is in `problem`."""
     priority: int = 0
+    is_bound: bool = False
+    """Whether it asks for certain nodes, by selector or affinity."""
     problem: str | None = None
 
     @property
@@ -93,6 +96,7 @@ def servers_of(snapshot: Snapshot, held: tuple[Held, ...]) -> tuple[Server, ...]
             held=tuple(by_owner.get(owner, ())),
             parsed=parsed,
             priority=_priority(pods[0]),
+            is_bound=_is_bound(pods[0]),
             problem=problem,
         )
     return tuple(found[key] for key in sorted(found))
@@ -108,12 +112,13 @@ def _made(snapshot: Snapshot, by_owner: Mapping[Key, list[Held]]) -> Iterator[tu
             if kind == "StatefulSet" and _GROUP_LABEL in mapping(at(one, "metadata", "labels")):
                 continue
             parsed, problem = _parsed(one, snapshot)
+            template = mapping(at(one, "spec", "template"))
             held = tuple(by_owner.get(key, ()))
             if not held and problem is None and (parsed is None or not parsed.is_vllm_server):
                 continue
             yield key, Server(
                 key=key, replicas=_replicas(one), held=held, parsed=parsed,
-                priority=_priority(mapping(at(one, "spec", "template"))), problem=problem,
+                priority=_priority(template), is_bound=_is_bound(template), problem=problem,
             )  # fmt: skip
 
 
@@ -162,6 +167,11 @@ def _priority(template: Decoded) -> int:
     return priority if isinstance(priority, int) and not isinstance(priority, bool) else 0
 
 
+def _is_bound(template: Decoded) -> bool:
+    spec = mapping(template.get("spec"))
+    return bool(spec.get("nodeSelector") or at(spec, "affinity", "nodeAffinity"))
+
+
 def _name(given: Decoded) -> str:
     return text(at(given, "metadata", "name")) or "?"
 
@@ -178,13 +188,20 @@ def judge(server: Server, name: str, lookups: Lookups, defaults: Defaults) -> Pl
     question, assumed = asked.question, list(asked.assumed)
     if server.replicas > 1:
         assumed.append(f"load: as stated for each of its {server.replicas} replicas")
+    if server.is_bound:
+        assumed.append("nodes: its node selector or affinity is not followed")
+    config = question.server
+    if config.gpu_memory_utilization is not None and _is_shared(server.held):
+        share = f"gpu-memory-utilization {config.gpu_memory_utilization:g}"
+        assumed.append(f"flags: {share} is a part of a card that it shares now, and is not kept")
+        config = replace(config, gpu_memory_utilization=None)
     workload = Workload(
         name=name,
         team=server.namespace or "default",
         priority=server.priority,
         model=question.model,
         engine=question.engine,
-        server=question.server,
+        server=config,
         tensor_parallel=question.tensor_parallel,
         traffic=_times(question.traffic, server.replicas),
         slo=question.slo,
@@ -194,6 +211,14 @@ def judge(server: Server, name: str, lookups: Lookups, defaults: Defaults) -> Pl
         confidence=question.confidence,
     )
     return Planned(server=server, workload=workload, assumed=tuple(assumed))
+
+
+def _is_shared(held: tuple[Held, ...]) -> bool:
+    """Whether its pods run on cards in turns, or under MPS."""
+    return any(
+        one.device is not None and isinstance(one.device.share, TimeSlice | MpsShare)
+        for one in held
+    )
 
 
 def _why_not(server: Server) -> tuple[str, ...]:  # noqa: PLR0911 - one return a reason

@@ -70,6 +70,17 @@ def test_a_quota_that_is_too_small_refuses() -> None:
     assert "a: nvidia.com/gpu: needs 1, 0 left" in one.reason
 
 
+def test_under_dra_the_proposal_is_a_claim() -> None:
+    """Cards that ResourceSlices list are asked for by device class, not as a resource."""
+    attributes = {"productName": {"string": "NVIDIA A100-SXM4-40GB"}, "type": {"string": "gpu"}}
+    card = {"name": "gpu-0", "attributes": attributes}
+    listed = {"driver": "gpu.nvidia.com", "nodeName": "a", "pool": {"name": "a"}, "devices": [card]}
+    slices = {"kind": "ResourceSlice", "metadata": {"name": "a"}, "spec": listed}
+    (one,) = plan(node("a", {}), slices, server("s", [""])).servers
+    assert one.proposed is not None
+    assert one.proposed.resource == "1 x mig.nvidia.com 1g.10gb (DRA claim)"
+
+
 @settings(max_examples=5, deadline=None)
 @given(st.permutations(range(4)))
 def test_the_order_of_objects_changes_nothing(order: list[int]) -> None:

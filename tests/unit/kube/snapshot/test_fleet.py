@@ -8,7 +8,10 @@ import pytest
 
 from rightslice.core.catalog.fleet import MigStrategy
 from rightslice.core.catalog.traffic import ClosedLoop
+from rightslice.edge.catalog_files import Catalog
+from rightslice.edge.cluster.snapshot import sources_of
 from rightslice.errors import InputError
+from rightslice.kube.snapshot.fleet import Rules, fleet_of
 from rightslice.kube.snapshot.value import NotRead, Snapshot
 from tests.unit.kube.snapshot.objects import fleet, node, quota, server, taken
 
@@ -145,13 +148,4 @@ def test_a_cluster_without_nodes_is_no_fleet() -> None:
     objects = taken(node("a")).objects
     barred = Snapshot(objects=objects, not_read=(NotRead(object_kind="Pod", reason="forbidden"),))
     with pytest.raises(InputError, match=r"no Pods \(forbidden\)"):
-        fleet_without_pods(barred)
-
-
-def fleet_without_pods(snapshot: Snapshot) -> object:
-    """Return the fleet of a snapshot as it is."""
-    from rightslice.edge.catalog_files import Catalog  # noqa: PLC0415 - for this test only
-    from rightslice.edge.cluster.snapshot import sources_of  # noqa: PLC0415 - for this test only
-    from rightslice.kube.snapshot.fleet import Rules, fleet_of  # noqa: PLC0415 - as above
-
-    return fleet_of(snapshot, sources_of(Catalog(), {}), Rules())
+        fleet_of(barred, sources_of(Catalog(), {}), Rules())

@@ -15,18 +15,23 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from rightslice.core.catalog.mig import ProfileName
+from rightslice.core.catalog.share import MigSlice
 from rightslice.core.packing.backends import Backend
 from rightslice.core.plan.result import Plan
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.live.read import read_live
 from rightslice.edge.plan_files import plan_files
-from rightslice.kube.render.dra import device_name
+from rightslice.kube.assignments import assignments
+from rightslice.kube.gpu_ask import template_name
+from rightslice.kube.render.dra import device_name, render_template
 from tests.e2e.conftest import ABSENT, eventually
 from tools.testbed import assets, nodes
 from tools.testbed.control_plane import ControlPlane
@@ -178,3 +183,74 @@ def test_other_profiles_are_taken_in_order(dra: ControlPlane) -> None:
     dra.kubectl("create", "namespace", "listed")
     said = dra.kubectl("-n", "listed", "apply", "--dry-run=server", "-f", "-", stdin=named)
     assert "resourceclaimtemplate.resource.k8s.io/tags-gpu created (server dry run)" in said
+
+
+STATIC = "a100-static"
+
+
+def cut_before() -> dict[str, Any]:
+    """Return two cards cut into all their 1g.5gb, with the slots that each slice publishes."""
+    devices = [
+        {
+            "name": device_name(card, GRID.profile("1g.5gb"), start),
+            "attributes": {
+                "type": {"string": "mig"},
+                "profile": {"string": "1g.5gb"},
+                "parentUUID": {"string": f"GPU-static-{card}"},
+            },
+            "capacity": {"memory": {"value": "4864Mi"}, f"memorySlice{start}": {"value": "1"}},
+        }
+        for card in range(2)
+        for start in range(7)
+    ]
+    return _slice("static", {"devices": devices})
+
+
+def test_the_slots_of_static_slices_steer_claims_without_taints(dra: ControlPlane) -> None:
+    """A selector on capacities picks start slots where slices were cut before."""
+    nodes.create(dra, GpuNode(name=STATIC, resources={}, labels={"pool": "static"}))
+    announced = cut_before()
+    announced["metadata"]["name"] = STATIC
+    announced["spec"] |= {
+        "nodeName": STATIC,
+        "pool": {"name": STATIC, "generation": 1, "resourceSliceCount": 1},
+    }
+    dra.kubectl("apply", "-f", "-", stdin=json.dumps(announced))
+    planned = next(item for item in assignments(golden_plan()) if item.starts)
+    share = MigSlice(profile=ProfileName("1g.5gb"))
+    device = replace(planned.device, share=share)
+    offer = replace(planned.offer, device=device)
+    candidate = replace(planned.placed.candidate, offer=offer)
+    starts = ((STATIC, 0, 5), (STATIC, 1, 3), (STATIC, 1, 6))
+    item = replace(
+        planned,
+        placed=replace(planned.placed, candidate=candidate),
+        cards=((STATIC, 0), (STATIC, 1)),
+        starts=starts,
+    )
+    template = json.dumps(render_template(item, with_alternatives=False))
+    named = re.sub(r"\$\{A100_STATIC_GPU_(\d)\}", r"GPU-static-\1", template)
+    name = template_name(item)
+    dra.kubectl("create", "namespace", "static")
+    dra.kubectl("-n", "static", "apply", "-f", "-", stdin=named)
+    for number in range(4):
+        pod = claiming_pod(f"p{number}", name)
+        dra.kubectl("-n", "static", "apply", "-f", "-", stdin=json.dumps(pod))
+    eventually(lambda: len(allotted(dra, "static")) == 3, 60)
+    assert allotted(dra, "static") == [
+        "gpu-0-mig-1g5gb-19-5",
+        "gpu-1-mig-1g5gb-19-3",
+        "gpu-1-mig-1g5gb-19-6",
+    ]
+
+
+def claiming_pod(name: str, template: str) -> dict[str, Any]:
+    """Return a pod with one claim of *template*."""
+    container = {"name": "c", "image": "none", "resources": {"claims": [{"name": "gpu"}]}}
+    claim = {"name": "gpu", "resourceClaimTemplateName": template}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name},
+        "spec": {"containers": [container], "resourceClaims": [claim]},
+    }

@@ -34,6 +34,8 @@ class Assignment:
     """Further replicas that would find a place in the same group as it is cut."""
     cards: tuple[tuple[str, int], ...] = ()
     """Node and number of every card that a replica sits on."""
+    starts: tuple[tuple[str, int, int], ...] = ()
+    """Node, card and start slot of every MIG slice that a replica sits on."""
     alternatives: tuple[ProfileName, ...] = ()
     """Other profiles of the group that hold the load with the same flags and no more replicas,
     cheapest first."""
@@ -89,6 +91,12 @@ def assignments(plan: Plan) -> tuple[Assignment, ...]:
                 nodes=tuple(nodes),
                 spare=spare_replicas(offer.device.share, offer.tensor_parallel, cards),
                 cards=tuple(used),
+                starts=tuple(
+                    (card.node, card.card, slot.placement.start)
+                    for card in cards
+                    for slot in card.slots
+                    if slot.workload == item.name and slot.placement is not None
+                ),
                 alternatives=_alternatives(item.recommendation, item.placed),
             )
         )

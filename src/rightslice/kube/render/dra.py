@@ -3,15 +3,17 @@
 Kubernetes 1.36: ``resource.k8s.io/v1`` ResourceClaimTemplate, with ``firstAvailable`` where
 several profiles will do (KEP-4816); ``resource.k8s.io/v1beta2`` DeviceTaintRule, behind the gate
 DRADeviceTaintRules (KEP-5055). Devices are called as NVIDIA's driver does
-(kubernetes-sigs/dra-driver-nvidia-gpu cmd/gpu-kubelet-plugin/mig.go, toRFC1123Compliant). A claim
-cannot name a start slot: CEL sees profile and parentUUID only. So every placement of a planned
-card but the planned ones is tainted, and the scheduler's first fit has one choice left.
+(kubernetes-sigs/dra-driver-nvidia-gpu cmd/gpu-kubelet-plugin/mig.go, toRFC1123Compliant). CEL sees
+neither a device's name nor its start. Slices that were cut before publish their slots as capacities
+(``memorySlice4``), so there a selector names the planned starts. Slices made on demand publish
+none: every placement of a planned card but the planned ones is tainted, and the scheduler's first
+fit has one choice left.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from rightslice.core.catalog.mig import MigProfile, Placement, ProfileName
@@ -27,6 +29,8 @@ DRIVER: Final = "gpu.nvidia.com"
 _MIG_CLASS: Final = "mig.nvidia.com"
 _MOST_ALTERNATIVES: Final = 8
 """Subrequests of one request (k8s.io/api resource/v1, FirstAvailableDeviceRequestMaxSize)."""
+_LONGEST_EXPRESSION: Final = 10 * 1024
+"""Bytes of one CEL selector (k8s.io/api resource/v1, CELSelectorExpressionMaxLength)."""
 
 
 def render_template(assignment: Assignment, *, with_alternatives: bool) -> Manifest:
@@ -61,10 +65,37 @@ def render_template(assignment: Assignment, *, with_alternatives: bool) -> Manif
 
 def _slice(assignment: Assignment, profile: ProfileName) -> Manifest:
     where = [f"device.attributes['{DRIVER}'].profile == '{profile}'"]
-    cards = ", ".join(f"'{uuid_reference(node, card)}'" for node, card in assignment.cards)
-    if cards:
-        where.append(f"device.attributes['{DRIVER}'].parentUUID in [{cards}]")
+    if assignment.cards:
+        where.append(_on_cards(assignment.cards))
+    share = assignment.device.share
+    if isinstance(share, MigSlice) and profile == share.profile and assignment.starts:
+        steered = _at_starts(assignment)
+        where += [steered] if len(steered.encode()) <= _LONGEST_EXPRESSION else []
     return _asked(_MIG_CLASS, assignment, where)
+
+
+def _on_cards(cards: Iterable[tuple[str, int]]) -> str:
+    named = ", ".join(f"'{uuid_reference(node, card)}'" for node, card in cards)
+    return f"device.attributes['{DRIVER}'].parentUUID in [{named}]"
+
+
+def _at_starts(assignment: Assignment) -> str:
+    """Return that a slice which publishes its slots lies where the plan wants it.
+
+    No two placements of one profile share a slot, so the first one tells the start.
+    """
+    starts: dict[tuple[str, int], list[int]] = {}
+    for node, card, start in assignment.starts:
+        starts.setdefault((node, card), []).append(start)
+    alike: dict[tuple[int, ...], list[tuple[str, int]]] = {}
+    for at, found in starts.items():
+        alike.setdefault(tuple(sorted(set(found))), []).append(at)
+    capacity = f"device.capacity['{DRIVER}']"
+    ways = [f"!{capacity}.exists(name, name.startsWith('memorySlice'))"]
+    for slots, cards in alike.items():
+        has = " || ".join(f"'memorySlice{slot}' in {capacity}" for slot in slots)
+        ways.append(f"({_on_cards(cards)} && ({has}))" if len(alike) > 1 else has)
+    return " || ".join(ways)
 
 
 def _asked(device_class: str, assignment: Assignment, where: Sequence[str]) -> Manifest:

@@ -19,7 +19,7 @@ from rightslice.kube.snapshot.stock import stock_of
 from rightslice.kube.snapshot.value import read_document
 
 TEXT = (Path(__file__).parents[4] / "examples/cluster/state.json").read_text(encoding="utf-8")
-STRANGE = (
+STRANGE: tuple[object, ...] = (
     None, True, -1, 1.5, "", "x", "1e400", "9" * 400, [], [None], {}, {"a": 1}, 10**30,
     "\ud800", "NVIDIA-L4",
 )  # fmt: skip

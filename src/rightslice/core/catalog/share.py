@@ -72,6 +72,21 @@ def is_hardware_isolated(share: Share) -> bool:
     return isinstance(share, Exclusive | MigSlice)
 
 
+def sharing_key(share: Share) -> str:
+    """Return the way of sharing as people name it; empty for cards and slices held alone.
+
+    >>> sharing_key(MpsShare(replicas=2)), sharing_key(TimeSlice(replicas=4))
+    ('mps/2', 'time/4')
+    """
+    match share:
+        case TimeSlice(replicas=replicas):
+            return f"time/{replicas}"
+        case MpsShare(replicas=replicas, profile=profile):
+            return f"{profile}:mps/{replicas}" if profile else f"mps/{replicas}"
+        case _:
+            return ""
+
+
 def is_sound(share: Share, architecture: str) -> bool:
     """Whether matrix products are not reported to go wrong at *share*'s thread percentage.
 

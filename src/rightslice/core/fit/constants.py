@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from rightslice.core.catalog.device import Device
 from rightslice.core.catalog.engine import EngineRelease
 from rightslice.core.catalog.model import Model
-from rightslice.core.catalog.share import is_hardware_isolated
+from rightslice.core.catalog.question import Question
+from rightslice.core.catalog.share import sharing_key
 from rightslice.core.perf.calibration import Calibration, nearest
 from rightslice.core.perf.result import PerfConstants
 from rightslice.core.sizing.coefficients import MemoryCoefficients
@@ -35,9 +36,23 @@ class FittedConstants:
                 return measured
         return self.era(engine)
 
-    def is_measured(self, device: Device) -> bool:
+    def on(self, question: Question, device: Device) -> PerfConstants:
+        """Return the constants of *question*'s model on *device*: measured in its mode of sharing.
+
+        Without such a calibration, those of the board's cards held alone.
+        """
+        engine, model, gpu = question.engine, question.model, device.gpu_name
+        sharing = sharing_key(device.share)
+        measured = None
+        if sharing and self.calibrations:
+            measured = nearest(self.calibrations, model, engine, gpu, sharing)
+        return measured or self.of(engine, model, gpu)
+
+    def is_measured(self, question: Question, device: Device) -> bool:
         """Whether latencies in the device's mode of sharing rest on measured points.
 
-        Cards and slices do; no public series measures servers that share a card by MPS or in turns.
+        Cards and slices do; no public series measures servers that share a card by MPS or in turns,
+        so that those need a calibration of this model and board in this very mode.
         """
-        return is_hardware_isolated(device.share)
+        sharing = sharing_key(device.share)
+        return not sharing or bool(self.on(question, device).measured_sharing)

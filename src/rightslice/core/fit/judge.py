@@ -72,11 +72,11 @@ def unmeasured(question: Question, offer: Offer, constants: FittedConstants) -> 
 
     The point estimate promises nothing, so that a confidence of 50 % is not refused.
     """
-    if question.confidence <= EVEN or constants.is_measured(offer.device):
+    if question.confidence <= EVEN or constants.is_measured(question, offer.device):
         return None
     return Refused(
         constraint=Constraint.UNMEASURED,
-        reason=f"latencies on {offer.device.label} are unmeasured: no promise can be made",
+        reason=f"nobody has measured latencies on {offer.device.label}: no promise can be made",
         remedy="a confidence of 50%, or a calibration measured in this mode",
         needed=question.confidence,
         available=EVEN,

@@ -16,6 +16,7 @@ import numpy as np
 from rightslice.core.catalog.device import Device
 from rightslice.core.catalog.estimate import normal_quantile
 from rightslice.core.catalog.question import Question
+from rightslice.core.catalog.share import sharing_key
 from rightslice.core.fit.constants import FittedConstants
 from rightslice.core.fit.entry import Entry
 from rightslice.core.perf import tables
@@ -153,10 +154,10 @@ class Rows:
         return Known(servers=table, shapes=shapes, at=at, chunks=chunks)
 
     def _perf(self, device: Device, known: dict[str, PerfConstants]) -> PerfConstants:
-        question, gpu = self.question, device.gpu_name
-        if gpu not in known:
-            known[gpu] = self.constants.of(question.engine, question.model, gpu)
-        return known[gpu]
+        board = f"{device.gpu_name}:{sharing_key(device.share)}"
+        if board not in known:
+            known[board] = self.constants.on(self.question, device)
+        return known[board]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -247,7 +247,7 @@ class _Scene:
         return prediction.tpot.at(slo.tpot_percentile), prediction.ttft.at(slo.ttft_percentile)
 
     def _is_measured(self, device: Device) -> bool:
-        return self._constants.is_measured(device)
+        return self._constants.is_measured(self._question, device)
 
     def _outcome(
         self, gpu: Gpu, mode: SharingMode, taken: Candidate | None, start: StartCheck | None

@@ -98,8 +98,7 @@ class Trial:
     @cached_property
     def perf(self) -> PerfConstants:
         """Step-time constants: of the user's own measurements, or of the engine's age."""
-        question = self.question
-        return self.constants.of(question.engine, question.model, self.offer.device.gpu_name)
+        return self.constants.on(self.question, self.offer.device)
 
     def prediction(self, replicas: int) -> Prediction:
         """Return one replica's latencies under its part of the load."""

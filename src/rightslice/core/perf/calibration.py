@@ -76,6 +76,8 @@ def standing_of(
 ) -> Standing:
     """Return whether *calibration* serves a server, and how far it is from it, in words."""
     told = []
+    if calibration.constants.measured_sharing:
+        told.append(f"made on cards shared by {calibration.constants.measured_sharing}")
     if calibration.model != architecture_of(model):
         told.append(f"made for {calibration.model}, not {architecture_of(model)}")
     if calibration.era != engine.era:
@@ -93,11 +95,23 @@ def standing_of(
 
 
 def serving(
-    calibrations: Sequence[Calibration], model: Model, engine: EngineRelease, gpu: str
+    calibrations: Sequence[Calibration],
+    model: Model,
+    engine: EngineRelease,
+    gpu: str,
+    sharing: str = "",
 ) -> Calibration | None:
-    """Return the calibration used: of this board, of this release, the latest, of most points."""
-    wanted = (architecture_of(model), engine.era)
-    found = [item for item in calibrations if (item.model, item.era) == wanted]
+    """Return the calibration used: of this board, of this release, the latest, of most points.
+
+    What was measured on cards shared in one way serves that board in that way of *sharing* only.
+    """
+    wanted = (architecture_of(model), engine.era, sharing)
+    found = [
+        item
+        for item in calibrations
+        if (item.model, item.era, item.constants.measured_sharing) == wanted
+        and (item.gpu == gpu or not sharing)
+    ]
     if not found:
         return None
     return max(
@@ -112,10 +126,14 @@ def serving(
 
 
 def nearest(
-    calibrations: Sequence[Calibration], model: Model, engine: EngineRelease, gpu: str
+    calibrations: Sequence[Calibration],
+    model: Model,
+    engine: EngineRelease,
+    gpu: str,
+    sharing: str = "",
 ) -> PerfConstants | None:
     """Return the constants of the calibration that serves, with the doubt that distance adds."""
-    best = serving(calibrations, model, engine, gpu)
+    best = serving(calibrations, model, engine, gpu, sharing)
     if best is None:
         return None
     constants = best.constants

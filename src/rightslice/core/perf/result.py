@@ -190,3 +190,6 @@ class PerfConstants:
     """What a calibration multiplies the time to first token by."""
     anchors: Anchors | None = None
     """Points of a calibration: what they say of constants and of the model's own error."""
+    measured_sharing: str = ""
+    """The way of sharing that a calibration was measured in: ``mps/2``; empty: on cards and slices
+    held alone."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from rightslice.core.catalog.device import SWITCHING_RATIO
+from rightslice.core.catalog.share import MpsShare, Share, TimeSlice
 from rightslice.core.perf.capacity import capacity_of
 from rightslice.core.perf.observation import Observation, step_for, tpot_factors
 from rightslice.core.perf.result import PerfConstants
@@ -18,6 +20,17 @@ from rightslice.units import format_duration
 
 _TOLERANCE: Final = 0.97
 """Clocks and published bandwidths are exact to a few percent."""
+
+
+def _neighbourhood(share: Share) -> float:
+    """Return how many times as fast as its part a share may run: all of it, beside idle ones."""
+    match share:
+        case TimeSlice(replicas=replicas):
+            return replicas * SWITCHING_RATIO
+        case MpsShare(replicas=replicas):
+            return float(replicas)
+        case _:
+            return 1.0
 
 
 def refusal(point: Observation, sizing: Sizing, constants: PerfConstants) -> str | None:
@@ -33,7 +46,7 @@ def refusal(point: Observation, sizing: Sizing, constants: PerfConstants) -> str
     step = step_for(point, ideal)
     reading = step.weights + step.memory_per_sequence * n
     reading += sum(size * (1.0 - untouched**n) for size, untouched in step.experts)
-    least = tpot_factors(point, step)[0] * reading
+    least = tpot_factors(point, step)[0] * reading / _neighbourhood(point.device.share)
     if point.tpot_seconds is not None and point.tpot_seconds < _TOLERANCE * least:
         return (
             f"TPOT {format_duration(point.tpot_seconds)} is faster than the memory bandwidth of"

@@ -16,9 +16,16 @@ from rightslice.core.catalog.estimate import check_confidence
 from rightslice.core.catalog.lengths import Lengths
 from rightslice.core.catalog.mig import ProfileName
 from rightslice.core.catalog.model import Model
-from rightslice.core.catalog.question import Question
+from rightslice.core.catalog.question import Isolation, Question
 from rightslice.core.catalog.server import ServerConfig
-from rightslice.core.catalog.share import Exclusive, MigSlice
+from rightslice.core.catalog.share import (
+    Exclusive,
+    MigSlice,
+    MpsShare,
+    Share,
+    TimeSlice,
+    sharing_key,
+)
 from rightslice.core.catalog.traffic import Slo, Traffic
 from rightslice.core.fit.constants import FittedConstants
 from rightslice.core.fit.result import Offer
@@ -65,6 +72,14 @@ PointsOption = Annotated[
         help="JSON of `vllm bench serve`, guidellm or inference-perf, or CSV. May be repeated.",
     ),
 ]
+SharingOption = Annotated[
+    str | None,
+    typer.Option(
+        "--sharing",
+        metavar="HOW",
+        help="Measured beside busy neighbours on a shared card: mps/2 or time/4.",
+    ),
+]
 OutOption = Annotated[
     Path | None, typer.Option("--out", metavar="FILE.json", help="Store the calibration there.")
 ]
@@ -108,6 +123,7 @@ def calibrate(  # noqa: PLR0913 - one parameter an option
     confidence: ConfidenceOption = None,
     max_replicas: ReplicasOption = 1,
     profile: ProfileOption = None,
+    sharing: SharingOption = None,
     gpu_memory: GpuMemoryOption = None,
     engine_version: EngineVersionOption = None,
     calibrations: CalibrationsOption = None,
@@ -122,7 +138,7 @@ def calibrate(  # noqa: PLR0913 - one parameter an option
     slo = read_slo(tpot, ttft, percentile)
     catalog, shipped = Catalog(), constants_with(calibrations)
     engine = catalog.engine(engine_version)
-    share = Exclusive() if profile is None else MigSlice(profile=ProfileName(profile))
+    share = _share(profile, sharing)
     device = device_of(catalog.gpu(gpu), share, memory_bytes=gpu_memory)
     bench = _bench(catalog.model(model), device, engine, server, shipped)
     measured = _measured(points or (), bench, catalog, shipped)
@@ -142,6 +158,19 @@ def calibrate(  # noqa: PLR0913 - one parameter an option
         asked = _advice(wanted, bench, server, measured, (catalog, shipped))
     _print(measured, asked, (form, out), shipped.era(engine))
     return Exit.DONE
+
+
+def _share(profile: str | None, sharing: str | None) -> Share:
+    """Return how the measured server holds its card."""
+    name = None if profile is None else ProfileName(profile)
+    if sharing is None:
+        return Exclusive() if name is None else MigSlice(profile=name)
+    how, _, count = sharing.partition("/")
+    if not count.isdecimal() or how not in ("mps", "time") or (how == "time" and name):
+        raise InputError(f"--sharing {sharing}: write mps/2, or time/4 without --profile")
+    if how == "time":
+        return TimeSlice(replicas=int(count))
+    return MpsShare(replicas=int(count), profile=name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,7 +270,8 @@ def _measured(
     paths: Sequence[Path], bench: Bench, catalog: Catalog, shipped: FittedConstants
 ) -> Measured:
     """Read and fit the points of *paths*, after those of a stored calibration of this board."""
-    stored = serving(shipped.calibrations, bench.model, bench.engine, bench.gpu)
+    sharing = sharing_key(bench.sized(bench.tensor_parallel).device.share)
+    stored = serving(shipped.calibrations, bench.model, bench.engine, bench.gpu, sharing)
     is_own = stored is not None and stored.gpu == bench.gpu
     known = known_points(stored, bench) if stored is not None and is_own else ()
     if not paths:
@@ -271,7 +301,8 @@ def _advice(
     offers: tuple[Offer, ...] = ()
     if wanted.traffic is not None and wanted.slo is not None:
         share = bench.sized(bench.tensor_parallel).device.share
-        where = f"{bench.gpu}:{share.profile}" if isinstance(share, MigSlice) else bench.gpu
+        held = share.profile if isinstance(share, MigSlice) else sharing_key(share)
+        where = f"{bench.gpu}:{held}" if held else bench.gpu
         offers = read_offers(where, catalog, {})
         question = Question(
             model=bench.model,
@@ -281,6 +312,7 @@ def _advice(
             traffic=wanted.traffic,
             slo=wanted.slo,
             max_replicas=wanted.max_replicas,
+            isolation=Isolation.NONE if sharing_key(share) else Isolation.HARDWARE,
             confidence=wanted.confidence,
         )
     decision = Decision(question=question, offers=offers, lengths=wanted.lengths, slo=wanted.slo)

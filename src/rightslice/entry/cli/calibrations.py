@@ -22,6 +22,8 @@ class Server:
     model: Model
     engine: EngineRelease
     gpu: str
+    sharing: str = ""
+    """How it shares its card; empty: alone."""
 
 
 def print_calibrations(
@@ -40,7 +42,7 @@ def calibration_lines(
 ) -> Iterator[str]:
     """Yield what each calibration was used for, how old and how far off it is."""
     known = constants.calibrations
-    used = [(server, serving(known, server.model, server.engine, server.gpu)) for server in servers]
+    used = [(server, _used(known, server)) for server in servers]
     for item in known:
         own = [server for server, chosen in used if chosen is item]
         by_distance: dict[str, list[str]] = {}
@@ -52,6 +54,12 @@ def calibration_lines(
             yield f"constants: calibrated with {_made(item, today)}{whose}: {far}"
         if not own and servers:
             yield f"not used: calibration with {_made(item, today)}: {_why_not(item, servers)}"
+
+
+def _used(known: tuple[Calibration, ...], server: Server) -> Calibration | None:
+    """Return what `FittedConstants.on` takes: measured in the mode, else on cards held alone."""
+    own = serving(known, server.model, server.engine, server.gpu, server.sharing)
+    return own or serving(known, server.model, server.engine, server.gpu)
 
 
 def _made(item: Calibration, today: dt.date) -> str:

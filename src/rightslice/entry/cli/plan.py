@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from rightslice.core.catalog.share import sharing_key
 from rightslice.core.catalog.traffic import ClosedLoop
 from rightslice.core.fit.constants import FittedConstants
 from rightslice.core.packing.backends import Backend
@@ -193,6 +194,7 @@ def _servers(answer: Plan) -> Iterator[Server]:
                 model=item.workload.model,
                 engine=item.workload.engine,
                 gpu=str(item.placed.candidate.offer.device.gpu_name),
+                sharing=sharing_key(item.placed.candidate.offer.device.share),
             )
 
 
@@ -215,9 +217,7 @@ def curves_of(answer: Plan, constants: FittedConstants) -> dict[str, Curve]:
         found[item.name] = curve(
             placed.candidate.sizing,
             traffic,
-            constants=constants.of(
-                item.workload.engine, item.workload.model, placed.candidate.offer.device.gpu_name
-            ),
+            constants=constants.on(item.workload, placed.candidate.offer.device),
             points=points,
         )
     return found

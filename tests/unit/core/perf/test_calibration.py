@@ -93,3 +93,13 @@ def test_what_does_not_serve_says_why(constants: PerfConstants) -> None:
     assert "measure again" in old.distance
     assert "not Qwen/Qwen3-32B" in other.distance
     assert standing_of(own, LLAMA, NEWEST, "H100-SXM-80GB").distance == "same board"
+
+
+def test_what_shared_cards_gave_serves_them_only(constants: PerfConstants) -> None:
+    """On its board, in its way of sharing; it says so where it is not used."""
+    pair = made(replace(constants, measured_sharing="mps/2"))
+    assert serving([pair], LLAMA, NEWEST, "H100-SXM-80GB") is None
+    assert serving([pair], LLAMA, NEWEST, "H100-SXM-80GB", "mps/2") is pair
+    assert serving([pair], LLAMA, NEWEST, "H200-SXM-141GB", "mps/2") is None
+    standing = standing_of(pair, LLAMA, NEWEST, "H100-SXM-80GB")
+    assert (standing.serves, standing.distance) == (False, "made on cards shared by mps/2")

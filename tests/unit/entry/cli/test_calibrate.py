@@ -216,3 +216,31 @@ def test_nothing_to_do_is_refused(capsys: pytest.CaptureFixture[str], more: list
     """Neither points nor advice, or a file without points."""
     assert run([*MODEL, *more]) == Exit.BAD_INPUT
     assert "--points" in capsys.readouterr().err
+
+
+def test_a_mode_of_sharing_is_calibrated_for_itself(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Points taken beside busy neighbours let ``share`` promise that mode, and that one only."""
+    slow = write(tmp_path, HEADER + "1,128,128,16,40\n8,128,128,20,90\n32,128,128,30,250\n")
+    stored = tmp_path / "cal"
+    stored.mkdir()
+    made = ["calibrate", "opt-1.3b", "--gpu", "L4", "--sharing", "mps/2", "--points", slow]
+    assert run([*made, "--out", str(stored / "pair.json")]) == 0
+    asked = ["--input", "128", "--output", "128", "--concurrency", "4", "--tpot", "40ms"]
+    more = ["--isolation", "none", "--calibrations", str(stored), "--output", "json"]
+    capsys.readouterr()
+    assert run(["share", "opt-1.3b", "--offers", "L4", *asked, *more]) == 0
+    given = json.loads(capsys.readouterr().out)
+    assert given["recommended"]["offer"].startswith("L4-24GB MPS 1/2")
+    assert [row["is_measured"] for row in given["rows"] if row["offer"]] == [True, True, False]
+
+
+@pytest.mark.parametrize("sharing", ["mps", "half/2", "time/x", "mps/1"])
+def test_a_mode_that_does_not_exist_is_refused(
+    sharing: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 2 with how it is written."""
+    assert run(["calibrate", "opt-1.3b", "--gpu", "L4", "--sharing", sharing, "--advise", "1"]) == 2
+    said = "at least 2" if sharing == "mps/1" else "write mps/2"
+    assert said in capsys.readouterr().err

@@ -16,6 +16,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rightslice.core.catalog.question import Question
+from rightslice.core.catalog.share import sharing_key
 from rightslice.core.fit.constants import FittedConstants
 from rightslice.core.fit.entry import Entry
 from rightslice.core.fit.flags import Flags
@@ -121,11 +122,11 @@ class Survey:
         question, parted = self._question, dict[bool, dict[_Key, Entry]]()
         calibrated: dict[str, bool] = {}
         for key, entry in self._entries.items():
-            gpu = entry.offer.device.gpu_name
-            if gpu not in calibrated:
-                measured = self._constants.of(question.engine, question.model, gpu)
-                calibrated[gpu] = measured.anchors is not None
-            parted.setdefault(calibrated[gpu], {})[key] = entry
+            device = entry.offer.device
+            board = f"{device.gpu_name}:{sharing_key(device.share)}"
+            if board not in calibrated:
+                calibrated[board] = self._constants.on(question, device).anchors is not None
+            parted.setdefault(calibrated[board], {})[key] = entry
         found = {}
         for entries in parted.values():
             try:

@@ -20,7 +20,7 @@ from typing import Final
 
 import numpy as np
 
-from rightslice.core.catalog.share import Exclusive
+from rightslice.core.catalog.share import Exclusive, sharing_key
 from rightslice.core.perf.anchors import MISFIT_SD, POINT_NOISE, REACH, Anchors, Place
 from rightslice.core.perf.fitting import (
     NAMES,
@@ -62,16 +62,19 @@ class Calibrated:
 
 
 def calibrate(points: Sequence[Observation], prior: PerfConstants) -> Calibrated:
-    """Return *prior* moved to *points*, all of one model, board and engine."""
+    """Return *prior* moved to *points*, all of one model, board, engine and way of sharing."""
     decoded = [point for point in points if point.tpot_seconds is not None]
     if not decoded:
         return Calibrated(constants=with_ttft_ratio(points, prior), residuals=())
     moved, residuals = _moved(decoded, prior)
+    shared = sharing_key(points[0].device.share)
     measured_on_slices = any(not isinstance(point.device.share, Exclusive) for point in points)
     constants = replace(
         with_ttft_ratio(points, moved),
         fitted_gpus=tuple(sorted({point.device.gpu_name for point in points})),
         log_sd_slice=0.0 if measured_on_slices else prior.log_sd_slice,
+        log_sd_shared=0.0 if shared else prior.log_sd_shared,
+        measured_sharing=shared,
     )
     return Calibrated(constants=constants, residuals=residuals)
 

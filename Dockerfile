@@ -13,7 +13,7 @@ COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY LICENSES LICENSES
 COPY src src
 RUN /build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /build/wheel .
-RUN /opt/rightslice/bin/pip install --quiet --no-deps --no-index /build/wheel/*.whl && /opt/rightslice/bin/pip uninstall --quiet --yes pip && rm -rf /opt/rightslice/lib/python3*/site-packages/*/tests
+RUN /opt/rightslice/bin/pip install --quiet --no-deps --no-index /build/wheel/*.whl && /opt/rightslice/bin/pip uninstall --quiet --yes setuptools pip && rm -rf /opt/rightslice/lib/python3*/site-packages/*/tests
 
 FROM ${PYTHON}
 COPY --from=build /opt/rightslice /opt/rightslice

@@ -18,14 +18,22 @@ from tools.docs.json_reference import answer_kinds, answer_roots
 from tools.docs.manifest_reference import annotations_read, manifest_columns
 from tools.docs.snapshot_reference import snapshot_kinds
 from tools.docs.transcript import example, include, session, show
+from tools.docs.webhook_reference import (
+    annotations_written,
+    chart_values,
+    webhook_metrics,
+    webhook_outcomes,
+)
 
 __all__ = [
     "accuracy",
     "annotations_read",
+    "annotations_written",
     "answer_kinds",
     "answer_roots",
     "backends",
     "catalogue_counts",
+    "chart_values",
     "cli_help",
     "example",
     "fleet_fields",
@@ -40,4 +48,6 @@ __all__ = [
     "show",
     "snapshot_kinds",
     "sources_of_gpus",
+    "webhook_metrics",
+    "webhook_outcomes",
 ]

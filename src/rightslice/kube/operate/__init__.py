@@ -1,0 +1,1 @@
+"""What should become of ModelDeployments: pure decisions on one moment of a cluster."""

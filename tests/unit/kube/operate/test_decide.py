@@ -1,0 +1,233 @@
+"""What becomes of ModelDeployments."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rightslice.core.catalog.share import Exclusive
+from rightslice.core.fit.fit import fit
+from rightslice.core.fit.offers import CardKind, slices
+from rightslice.core.fit.offers import offers as core_offers
+from rightslice.kube.crd.condition import ConditionStatus
+from rightslice.kube.operate.ask import ask
+from rightslice.kube.operate.decide import Outcome, decide, decide_all
+from rightslice.kube.parse.question import Asked
+from tests.unit.kube.admission.worlds import constants, node
+from tests.unit.kube.crd.specs import fuzzed
+from tests.unit.kube.operate.worlds import NOW, Play, catalog, served, world
+
+ONE_CARD = {
+    "nvidia.com/mig-1g.5gb": "1", "nvidia.com/mig-2g.10gb": "1", "nvidia.com/mig-3g.20gb": "1",
+}  # fmt: skip
+MANY = {
+    "nvidia.com/mig-1g.5gb": "8", "nvidia.com/mig-2g.10gb": "8", "nvidia.com/mig-3g.20gb": "8",
+    "nvidia.com/gpu": "8",
+}  # fmt: skip
+
+
+def test_the_talks_load_gets_the_slice_of_the_talk() -> None:
+    """64 clients of opt-1.3b at 30 ms on an A100-40: 2g.10gb, with its numbers."""
+    decision = decide(served(), world(node("a", ONE_CARD)), NOW)
+    found = decision.status.recommendation
+    assert found is not None
+    assert (found.offer.resource, found.offer.replicas) == ("nvidia.com/mig-2g.10gb", 1)
+    assert found.refused[0].offer == "A100-SXM-40GB 1g.5gb"
+    assert found.latency[0].target == "30 ms"
+    assert "--max-num-seqs" in " ".join(found.flags)
+
+
+def test_advise_does_nothing() -> None:
+    """It proposes, and the condition says how to have it done."""
+    decision = decide(served(), world(node("a", ONE_CARD)), NOW)
+    assert decision.actions == ()
+    settled = decision.status.conditions[-1]
+    assert (settled.status, settled.reason) == (ConditionStatus.FALSE, "NotEnforced")
+    assert decision.status.proposed is not None
+
+
+def test_the_price_is_that_of_the_part_of_the_card() -> None:
+    """A 2g.10gb costs two sevenths of a card."""
+    around = replace(world(node("a", ONE_CARD)), card_price=lambda _node: Fraction(7, 2))
+    found = decide(served(), around, NOW).status.recommendation
+    assert found is not None
+    assert found.offer.usd_per_hour == "1.00"
+
+
+@pytest.mark.parametrize(
+    ("changed", "outcome", "says"),
+    [
+        ({"model": "none"}, Outcome.INVALID, "there is no Model none in n"),
+        ({"input": "uniform(9,3)"}, Outcome.INVALID, "needs 1 <= low <= high"),
+        ({"engine": {"version": "0.1"}}, Outcome.INVALID, "engine.version"),
+        ({"engine": {"flags": ["--num-gpu-blocks-override=9"]}}, Outcome.INVALID, "set by hand"),
+        ({"load": {"concurrency": 100_000}}, Outcome.NOTHING_HOLDS, "would turn"),
+        ({"mode": "off"}, Outcome.OFF, ""),
+    ],
+)
+def test_a_refusal_says_what_to_change(
+    changed: dict[str, object], outcome: Outcome, says: str
+) -> None:
+    """In the conditions, with the number."""
+    decision = decide(served("chat", **changed), world(node("a", ONE_CARD)), NOW)
+    assert decision.outcome is outcome
+    assert says in " ".join(one.message for one in decision.status.conditions)
+
+
+def test_what_one_is_given_is_not_promised_to_the_next() -> None:
+    """Larger priority first; the second takes the next larger slice, the third waits."""
+    three = [served("a"), served("b", priority=5), served("c")]
+    found = decide_all(three, world(node("x", ONE_CARD)), NOW)
+    assert [one.key[1] for one in found] == ["b", "a", "c"]
+    taken = [one.status.recommendation for one in found]
+    assert [one and one.offer.resource for one in taken] == [
+        "nvidia.com/mig-2g.10gb", "nvidia.com/mig-3g.20gb", None,
+    ]  # fmt: skip
+    assert found[2].outcome is Outcome.NO_ROOM
+    assert "2g.10gb" in found[2].status.waiting_for[0]
+
+
+def test_nothing_is_decided_on_an_old_view() -> None:
+    """The conditions are unknown, not false."""
+    around = replace(world(), problem="Node of the cluster could not be followed")
+    decision = decide(served(mode="enforce"), around, NOW)
+    assert decision.actions == ()
+    assert decision.status.conditions[0].status is ConditionStatus.UNKNOWN
+
+
+@given(st.integers(0, 10**9))
+@settings(max_examples=25, deadline=None)
+def test_fuzzed_specs_become_conditions(seed: int) -> None:
+    """Whatever an object holds, there is a decision, and a message where it is refused."""
+    decision = decide(served(**fuzzed(seed)), world(node("a", ONE_CARD)), NOW)
+    accepted = decision.status.conditions[0]
+    refused = decision.outcome is Outcome.INVALID
+    assert (accepted.status is ConditionStatus.FALSE) == refused
+    assert not refused or accepted.message
+
+
+@given(st.integers(1, 400), st.sampled_from(["opt", "mistral", "llama"]), st.integers(1, 3))
+@settings(max_examples=8, deadline=None)
+def test_it_decides_as_fit_does(concurrency: int, model: str, most: int) -> None:
+    """The same offer and replicas as `fit` over the same cards."""
+    one = served(model=model, load={"concurrency": concurrency}, replicas={"max": most})
+    around = world(node("a", MANY))
+    assert one.spec is not None
+    given_model = around.models["n", model]
+    assert not isinstance(given_model, str)
+    asked = ask(one.spec, given_model, around.release)
+    assert isinstance(asked, Asked)
+    gpu = catalog().gpu("A100-SXM-40GB")
+    kind = CardKind(
+        pool=str(gpu.name), gpu=gpu, cards_per_node=8, memory_bytes=None, instance=None,
+        price=None, card_usd_per_hour=None,
+    )  # fmt: skip
+    shares = [one for one in slices(gpu) if str(one.profile) in ("1g.5gb", "2g.10gb", "3g.20gb")]
+    every = [*core_offers(kind, shares), *core_offers(kind, [Exclusive()])]
+    wanted = fit(asked.question, every, constants=constants()).chosen
+    found = decide(one, around, NOW).status.recommendation
+    assert (wanted is None) == (found is None)
+    if wanted is not None and found is not None:
+        assert (found.offer.offer, found.offer.replicas) == (
+            wanted.offer.name, wanted.judgement.replicas,
+        )  # fmt: skip
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([8, 64, 128]), st.integers(1, 2), st.integers(0, 5)), max_size=4
+    ),
+)
+@settings(max_examples=10, deadline=None)
+def test_never_fewer_are_ready_than_guaranteed(
+    changes: list[tuple[int, int, int]],
+) -> None:
+    """Through changes of load and of the minimum, while pods become ready one at a time."""
+    play = Play(served(mode="enforce"), settle_seconds=0)
+    around = world(node("a", MANY))
+    play.settle(around)
+    for concurrency, least, index in changes:
+        before = play.ready
+        play.load(concurrency, replicas={"min": least, "max": 4})
+        for _ in range(8):
+            play.decide(around)
+            assert play.ready >= min(before, least)
+            play.make_ready(index)
+            before = max(before, play.ready) if before < least else before
+
+
+def test_a_bigger_load_moves_make_before_break() -> None:
+    """The old pod goes when the new one is ready, not before."""
+    play = Play(served(mode="enforce"))
+    around = world(node("a", MANY))
+    play.settle(around)
+    old = play.running
+    play.load(128)
+    decision = play.decide(around)
+    assert len(play.running) == 2
+    assert play.ready == 1
+    assert "keep serving until then" in decision.status.waiting_for[0]
+    settled = play.settle(around)
+    assert settled.status.current is not None
+    assert settled.status.current.resource == "nvidia.com/mig-3g.20gb"
+    assert old[0].name not in play.deployments
+
+
+def test_a_load_at_a_boundary_does_not_flap() -> None:
+    """Over 24 minutes of a load that comes and goes, there is one move."""
+    play = Play(served(mode="enforce"))
+    around = world(node("a", MANY))
+    play.settle(around)
+    offers = []
+    for minute in range(24):
+        play.now = NOW + dt.timedelta(minutes=minute)
+        play.load(128 if minute % 4 == 0 else 64)
+        offers.append(play.settle(around, rounds=3).status.current)
+    moves = sum(a != b for a, b in pairwise(offers))
+    assert moves <= 1, [one and one.offer for one in offers]
+
+
+def test_a_load_that_stays_low_goes_back() -> None:
+    """After the settling time, which the status tells."""
+    play = Play(served(mode="enforce"))
+    around = world(node("a", MANY))
+    play.load(128)
+    play.settle(around)
+    play.load(48)
+    waiting = play.decide(around).status
+    assert waiting.lowering is not None
+    assert "to stay so low for 600 s" in " ".join(waiting.waiting_for)
+    play.now = NOW + dt.timedelta(seconds=601)
+    found = play.settle(around).status.current
+    assert found is not None
+    assert found.resource == "nvidia.com/mig-2g.10gb"
+
+
+def test_a_settled_deployment_is_left_alone() -> None:
+    """Deciding twice changes nothing, status included."""
+    play = Play(served(mode="enforce"))
+    around = world(node("a", MANY))
+    first = play.settle(around)
+    again = play.decide(around)
+    assert again.status == first.status
+    assert [type(one).__name__ for one in again.actions] == ["Apply", "Apply"]
+    assert first.status.conditions[-1].status is ConditionStatus.TRUE
+
+
+def test_the_elastic_part_is_a_deployment_of_its_own() -> None:
+    """What is guaranteed and what the load needs beyond are told apart."""
+    play = Play(served(mode="enforce"))
+    play.load(400, replicas={"min": 1, "max": 8})
+    around = world(node("a", {"nvidia.com/mig-2g.10gb": "8"}))
+    play.settle(around)
+    parts = {one.part.value: one.ready for one in play.running}
+    assert parts["guaranteed"] == 1
+    assert parts["elastic"] >= 3
+    names = [one.name for one in play.running if one.part.value == "elastic"]
+    assert names[0].endswith("-elastic")

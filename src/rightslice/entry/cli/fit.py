@@ -12,7 +12,9 @@ from rightslice.core.catalog.estimate import check_confidence
 from rightslice.core.catalog.question import Isolation, Question
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.share import sharing_key
+from rightslice.core.fit.constants import FittedConstants
 from rightslice.core.fit.fit import fit as fit_offers
+from rightslice.core.fit.result import Recommendation
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.constants import constants_with
 from rightslice.edge.prices_file import read_prices
@@ -124,37 +126,43 @@ def fit(  # noqa: PLR0913 - one parameter an option
         if offers is not None:
             raise InputError("--offers and --cluster: a cluster names its own offers; give one")
         found = fitted_cluster(question, cluster, own, constants)
-        return _in_cluster(found, form, show_all=show_all)
+        return _in_cluster(found, constants, form, show_all=show_all)
     read = read_shared_offers if isolation is Isolation.NONE else read_offers
     answer = fit_offers(question, read(offers, catalog, own), constants=constants)
     if form is Output.JSON:
         print_json(answer)
     else:
-        from rightslice.entry.cli.fit_tables import print_recommendation  # noqa: PLC0415 - rich loads where it is used
-
-        print_recommendation(answer, show_all=show_all)
-        shown = answer.chosen or answer.best_effort
-        if shown is not None:
-            server_asked = Server(
-                name="",
-                model=question.model,
-                engine=question.engine,
-                gpu=str(shown.offer.device.gpu_name),
-                sharing=sharing_key(shown.offer.device.share),
-            )
-            today = dt.datetime.now(tz=dt.UTC).date()
-            print_calibrations(constants, [server_asked], today)
+        _print(answer, constants, show_all=show_all)
     return Exit.DONE if answer.chosen is not None else Exit.NO
 
 
-def _in_cluster(found: ClusterFit, form: Output, *, show_all: bool) -> int:
+def _print(answer: Recommendation, constants: FittedConstants, *, show_all: bool) -> None:
+    """Print the answer, and whose calibration it rests on."""
+    from rightslice.entry.cli.fit_tables import print_recommendation  # noqa: PLC0415 - rich loads where it is used
+
+    print_recommendation(answer, show_all=show_all)
+    shown = answer.chosen or answer.best_effort
+    if shown is None:
+        return
+    asked = Server(
+        name="",
+        model=answer.question.model,
+        engine=answer.question.engine,
+        gpu=str(shown.offer.device.gpu_name),
+        sharing=sharing_key(shown.offer.device.share),
+    )
+    print_calibrations(constants, [asked], dt.datetime.now(tz=dt.UTC).date())
+
+
+def _in_cluster(
+    found: ClusterFit, constants: FittedConstants, form: Output, *, show_all: bool
+) -> int:
     """Print the answer over what a cluster hands out."""
     if form is Output.JSON:
         print_json(found)
     else:
         from rightslice.entry.cli.cluster_tables import print_stock  # noqa: PLC0415 - rich loads where it is used
-        from rightslice.entry.cli.fit_tables import print_recommendation  # noqa: PLC0415 - as above
 
-        print_recommendation(found.recommendation, show_all=show_all)
+        _print(found.recommendation, constants, show_all=show_all)
         print_stock(found)
     return Exit.DONE if found.recommendation.chosen is not None else Exit.NO

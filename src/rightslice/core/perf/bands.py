@@ -85,24 +85,40 @@ def _shares(step: Step, running: float, prompts: float, steps: float) -> tuple[f
 
 
 def doubt_on(device: Device, constants: PerfConstants) -> Doubt:
-    """Return how far predictions on *device* are likely to be off."""
-    further = 0.0
+    """Return how far predictions on *device* are likely to be off.
+
+    What was not measured, a slice or a board, is doubted once and not twice. A device with at
+    least as much of everything as a measured board is as sure as that one.
+    """
+    known = device.gpu_name in constants.fitted_gpus
+    new = 0.0 if known else constants.log_sd_new_gpu
     match device.share:
+        case MigSlice() if device.label in constants.fitted_gpus:
+            further = 0.0
         case MigSlice() if not _is_whole(device):
-            further = constants.log_sd_slice
+            further = max(constants.log_sd_slice, new)
         case MpsShare(profile=profile) if profile is not None:
-            further = math.hypot(constants.log_sd_shared, constants.log_sd_slice)
+            further = math.hypot(constants.log_sd_shared, max(constants.log_sd_slice, new))
         case MpsShare() | TimeSlice():
-            further = constants.log_sd_shared
+            further = math.hypot(constants.log_sd_shared, new)
         case _:
-            pass
-    if device.gpu_name not in constants.fitted_gpus:
-        further = math.hypot(further, constants.log_sd_new_gpu)
+            further = new
     return Doubt(
         math.hypot(constants.log_sd_tpot, further),
         math.hypot(constants.log_sd_ttft, further),
         constants.log_sd_host,
     )
+
+
+def dominates(one: Device, other: Device) -> bool:
+    """Whether *one* has at least as much memory, bandwidth, SMs and FLOP/s as *other*."""
+    pairs = [
+        (one.memory_bytes, other.memory_bytes),
+        (one.bandwidth_bytes_per_second, other.bandwidth_bytes_per_second),
+        (one.sms, other.sms),
+        *((one.flops.get(dtype), rate) for dtype, rate in other.flops.items()),
+    ]
+    return all((mine or 0) >= (theirs or 0) for mine, theirs in pairs)
 
 
 def _is_whole(device: Device) -> bool:

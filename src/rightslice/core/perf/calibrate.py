@@ -28,7 +28,7 @@ from rightslice.core.perf.fitting import (
     Features,
     features_of,
     tpot,
-    with_ttft_ratio,
+    with_ttft_known,
 )
 from rightslice.core.perf.observation import Observation, place_of
 from rightslice.core.perf.result import PerfConstants
@@ -65,12 +65,12 @@ def calibrate(points: Sequence[Observation], prior: PerfConstants) -> Calibrated
     """Return *prior* moved to *points*, all of one model, board, engine and way of sharing."""
     decoded = [point for point in points if point.tpot_seconds is not None]
     if not decoded:
-        return Calibrated(constants=with_ttft_ratio(points, prior), residuals=())
+        return Calibrated(constants=with_ttft_known(points, prior), residuals=())
     moved, residuals = _moved(decoded, prior)
     shared = sharing_key(points[0].device.share)
     measured_on_slices = any(not isinstance(point.device.share, Exclusive) for point in points)
     constants = replace(
-        with_ttft_ratio(points, moved),
+        with_ttft_known(points, moved),
         fitted_gpus=tuple(sorted({point.device.gpu_name for point in points})),
         log_sd_slice=0.0 if measured_on_slices else prior.log_sd_slice,
         log_sd_shared=0.0 if shared else prior.log_sd_shared,

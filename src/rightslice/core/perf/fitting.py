@@ -99,6 +99,8 @@ _TTFT_NOISE: Final = 0.35
 """Spread of one point's TTFT around its server's."""
 _TTFT_SD: Final = 0.4
 """Spread of servers' TTFT around their era's."""
+_TTFT_DEGREES: Final = 5.0
+"""Points that a spread known beforehand is worth."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,6 +227,25 @@ def with_ttft_ratio(points: Sequence[Observation], constants: PerfConstants) -> 
     odds = (_TTFT_NOISE / _TTFT_SD) ** 2
     ratio = float(np.exp(-np.median(gaps) * len(gaps) / (len(gaps) + odds)))
     return replace(constants, ttft_ratio=constants.ttft_ratio * ratio)
+
+
+def with_ttft_known(points: Sequence[Observation], constants: PerfConstants) -> PerfConstants:
+    """Return *constants* with a ratio for TTFT, and the doubt about it that *points* leave.
+
+    The spread of an era is that of its servers and that of one server's points. Points narrow the
+    first; the second follows how far they lie from one ratio (Student's t).
+    """
+    moved = with_ttft_ratio(points, constants)
+    gaps = [ttft_error(point, constants) for point in points if point.ttft_seconds is not None]
+    if not gaps:
+        return moved
+    share = _TTFT_NOISE**2 / (_TTFT_NOISE**2 + _TTFT_SD**2)
+    noise, between = share * constants.log_sd_ttft**2, (1 - share) * constants.log_sd_ttft**2
+    shift = math.log(constants.ttft_ratio / moved.ttft_ratio)
+    surprise = sum((gap - shift) ** 2 for gap in gaps) / noise + shift**2 / between
+    scale = (_TTFT_DEGREES + surprise) / (_TTFT_DEGREES + len(gaps))
+    known = scale * noise * (1 + 1 / (len(gaps) + noise / between))
+    return replace(moved, log_sd_ttft=math.sqrt(known))
 
 
 def tpot_error(point: Observation, constants: PerfConstants) -> float:

@@ -12,6 +12,7 @@ from rightslice.core.catalog.gpu import Gpu
 from rightslice.core.catalog.lengths import Lengths
 from rightslice.core.catalog.share import Exclusive, MigSlice, Share
 from rightslice.core.catalog.traffic import ClosedLoop, Traffic
+from rightslice.core.perf.bands import dominates, doubt_on
 from rightslice.core.perf.rates import Schedule
 from rightslice.core.perf.sweep import clients
 from rightslice.core.perf.tables import Server, points, servers_of, shapes_of
@@ -31,15 +32,42 @@ def devices(gpu: Gpu) -> list[Device]:
     return [d for share in shares if (d := device_of(gpu, share)).flops]
 
 
-def dominates(one: Device, other: Device) -> bool:
-    """Whether *one* has at least as much memory, bandwidth and compute as *other*."""
-    pairs = [
-        (one.memory_bytes, other.memory_bytes),
-        (one.bandwidth_bytes_per_second or 0, other.bandwidth_bytes_per_second or 0),
-        (one.sms or 0, other.sms or 0),
-        *((one.flops.get(dtype, 0.0), rate) for dtype, rate in other.flops.items()),
+@pytest.mark.parametrize("model", ["meta-llama/Llama-3.1-8B-Instruct", "Qwen/Qwen3-30B-A3B"])
+@pytest.mark.parametrize("era", sorted(era for era in load_constants() if era.isdigit()))
+def test_what_has_more_of_everything_has_no_higher_upper_band(era: str, model: str) -> None:
+    """Of all boards and slices none that dominates another has a higher upper end of TPOT."""
+    parts = [device for gpu in BOARDS for device in devices(gpu)]
+    served = ServedAs()
+    work = work_of(CATALOG.model(model), served)
+    schedule = Schedule(work=work, chunk_tokens=2048)
+    table = servers_of([Server(d, served, schedule, load_constants()[era]) for d in parts])
+    traffic = Traffic(
+        load=ClosedLoop(concurrency=1), input=Lengths.fixed(900), output=Lengths.fixed(200)
+    )
+    rows = points(table, shapes_of(work, [traffic]), np.full(len(parts), 256.0))
+    ordered = [
+        (one, other)
+        for one, other in permutations(range(len(parts)), 2)
+        if dominates(parts[one], parts[other])
     ]
-    return all(mine >= theirs for mine, theirs in pairs)
+    assert len(ordered) > 4_000
+    more, less = np.array(ordered).T
+    for load in (1, 8, 32, 200):
+        upper = np.asarray(clients(rows, np.full(len(parts), load)).band()[0][1])
+        assert np.all(upper[more] <= upper[less] * (1 + 1e-9))
+
+
+def test_what_was_not_measured_is_doubted_once() -> None:
+    """A slice of a board without rows is as sure as a slice of one with rows."""
+    constants = load_constants()["2026"]
+    known, new = CATALOG.gpu("B200"), CATALOG.gpu("H100")
+    assert str(new.name) not in constants.fitted_gpus
+    one, other = (
+        device_of(gpu, MigSlice(profile=gpu.mig.profiles[0].name))
+        for gpu in (known, new)
+        if gpu.mig
+    )
+    assert doubt_on(one, constants) == doubt_on(other, constants)
 
 
 @pytest.mark.parametrize("era", sorted(era for era in load_constants() if era.isdigit()))

@@ -118,6 +118,18 @@ def test_ttft_follows_its_own_points(constants: PerfConstants) -> None:
     assert 1.2 < after.ttft_ratio < 1.5
 
 
+def test_ttft_points_narrow_its_band(constants: PerfConstants) -> None:
+    """First tokens as expected leave less doubt about first tokens, those far off leave more."""
+    seen = measured([point(1), point(16), point(64)], constants)
+    near = calibrate(seen, constants).constants.log_sd_ttft
+    off = [
+        replace(p, ttft_seconds=(p.ttft_seconds or 1) * k)
+        for p, k in zip(seen, (1, 9, 1 / 9), strict=True)
+    ]
+    assert near < 0.9 * constants.log_sd_ttft
+    assert calibrate(off, constants).constants.log_sd_ttft > constants.log_sd_ttft
+
+
 def test_advice_spreads_points(constants: PerfConstants) -> None:
     """The points asked for differ, and one that is known already is not asked for again."""
     offered = [point(clients, inputs) for clients in (1, 8, 64, 128) for inputs in (128, 4096)]

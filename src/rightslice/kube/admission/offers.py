@@ -20,7 +20,7 @@ from rightslice.core.catalog.share import Exclusive
 from rightslice.core.fit.offers import CardKind, offers
 from rightslice.core.fit.result import Offer
 from rightslice.kube.cluster.demand import pod_requests
-from rightslice.kube.cluster.filters import may_use
+from rightslice.kube.cluster.filters import NodeFilter
 from rightslice.kube.cluster.hardware import PRODUCT, SHARED, SLICE_PREFIX, NodeHardware
 from rightslice.kube.cluster.view import Cluster, ClusterNode
 from rightslice.kube.parse.decoded import mapping
@@ -49,7 +49,7 @@ class ClusterOffer:
 class PodNeeds:
     """What a pod needs of a node beside the GPU."""
 
-    spec: Mapping[str, object]
+    filter: NodeFilter
     namespace: str
     others_milli: Mapping[str, int]
     """Requests in thousandths rounded up, its GPU resources left out."""
@@ -68,9 +68,8 @@ def needs_of(pod: Mapping[str, object], namespace: str, ranks: int) -> PodNeeds:
         for name, amount in pod_requests(pod).items()
         if not is_gpu(name) and amount > 0
     }
-    return PodNeeds(
-        spec=mapping(pod.get("spec")), namespace=namespace, others_milli=others, ranks=ranks
-    )
+    allowed = NodeFilter.of(mapping(pod.get("spec")))
+    return PodNeeds(filter=allowed, namespace=namespace, others_milli=others, ranks=ranks)
 
 
 def is_gpu(resource: str) -> bool:
@@ -83,20 +82,6 @@ _Key = tuple[str, str, str]
 _UNKNOWN: Final = "?"
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Kind:
-    """What one resource name stands for on some nodes."""
-
-    resource: str
-    product: str
-    device: Device
-
-    @property
-    def key(self) -> _Key:
-        """What tells it from others; devices of one board and share are the same."""
-        return self.resource, self.product, _behind(self.device)
-
-
 def cluster_offers(
     needs: PodNeeds, cluster: Cluster, hardware: Mapping[str, NodeHardware]
 ) -> tuple[ClusterOffer, ...]:
@@ -107,28 +92,29 @@ def cluster_offers(
         cluster: nodes, quotas and what is taken.
         hardware: what each node's GPU resources stand for, by node name.
     """
-    kinds: dict[_Key, _Kind] = {}
+    kinds: dict[_Key, Device] = {}
     nodes: dict[_Key, list[ClusterNode]] = {}
     unknown: set[_Key] = set()
     for node in cluster.nodes:
         gpus = hardware.get(node.name)
-        if gpus is None or not (gpus.handed_out or gpus.unknown) or not may_use(needs.spec, node):
+        if gpus is None or not (gpus.handed_out or gpus.unknown) or not needs.filter.allows(node):
             continue
         product = node.labels.get(PRODUCT, "")
         unknown.update((resource, product, _UNKNOWN) for resource in gpus.unknown)
         for one in gpus.handed_out:
-            kind = _Kind(resource=one.resource, product=product, device=one.device)
-            kinds.setdefault(kind.key, kind)
-            nodes.setdefault(kind.key, []).append(node)
+            key = one.resource, product, one.behind
+            kinds.setdefault(key, one.device)
+            nodes.setdefault(key, []).append(node)
     found = []
-    for key, kind in kinds.items():
+    for key, device in kinds.items():
+        resource = key[0]
         selector = _selector(key, {*kinds, *unknown})
-        if selector is not None and _can_span(kind.device, needs.ranks):
-            obstacle, free = _availability(kind.resource, nodes[key], needs, cluster)
+        if selector is not None and _can_span(device, needs.ranks):
+            obstacle, free = _availability(resource, nodes[key], needs, cluster)
             found.append(
                 ClusterOffer(
-                    offer=_core_offer(kind.device, needs.ranks),
-                    resource=kind.resource,
+                    offer=_core_offer(device, needs.ranks),
+                    resource=resource,
                     count=needs.ranks,
                     selector=selector,
                     free=free,
@@ -136,10 +122,6 @@ def cluster_offers(
                 )
             )
     return tuple(found)
-
-
-def _behind(device: Device) -> str:
-    return f"{device.label} {device.memory_bytes}"
 
 
 def _can_span(device: Device, ranks: int) -> bool:

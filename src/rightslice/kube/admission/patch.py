@@ -116,7 +116,7 @@ def patched(pod: Mapping[str, object], patch: Sequence[Operation]) -> dict[str, 
         InputError: when it does not apply.
     """
     try:
-        result = jsonpatch.apply_patch(copy.deepcopy(dict(pod)), list(patch))
+        result = jsonpatch.apply_patch(copy.deepcopy(dict(pod)), list(patch), in_place=True)
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
         raise InputError(f"the patch does not apply: {error}") from None
     return dict(result)

@@ -8,6 +8,7 @@ volumes (`beyond_these`) is not decided here: a pod that has it is left to the s
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from rightslice.kube.cluster.view import ClusterNode, Taint
@@ -20,12 +21,53 @@ _PLAIN_RUNTIMES: Final = ("nvidia", "runc", "crun")
 _NODE_BOUND_VOLUMES: Final = ("persistentVolumeClaim", "ephemeral")
 
 
-def may_use(spec: Mapping[str, object], node: ClusterNode) -> bool:
+Decoded = Mapping[str, object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeFilter:
+    """What a pod's spec says of nodes, taken apart once for all of them."""
+
+    named: str | None
+    tolerations: tuple[Decoded, ...]
+    selector: Decoded
+    terms: tuple[Decoded, ...] | None
+    """Of the required node affinity: one has to match; None without it."""
+
+    @classmethod
+    def of(cls, spec: Decoded) -> NodeFilter:
+        """Return the filter of a pod of *spec*."""
+        required = at(spec, "affinity", "nodeAffinity", _REQUIRED)
+        terms = tuple(mapping(one) for one in items(at(required, "nodeSelectorTerms")))
+        return cls(
+            named=text(spec.get("nodeName")),
+            tolerations=tuple(mapping(one) for one in items(spec.get("tolerations"))),
+            selector=mapping(spec.get("nodeSelector")),
+            terms=None if required is None else terms,
+        )
+
+    def allows(self, node: ClusterNode) -> bool:
+        """Whether the pod may be put on *node*, resources apart."""
+        if self.named is not None:
+            return self.named == node.name
+        return node.is_ready and self._tolerates(node) and self._selects(node)
+
+    def _tolerates(self, node: ClusterNode) -> bool:
+        return all(
+            any(_matches(toleration, taint) for toleration in self.tolerations)
+            for taint in node.taints
+            if taint.effect in _KEEPS_OUT
+        )
+
+    def _selects(self, node: ClusterNode) -> bool:
+        if any(node.labels.get(key) != value for key, value in self.selector.items()):
+            return False
+        return self.terms is None or any(_term_matches(term, node) for term in self.terms)
+
+
+def may_use(spec: Decoded, node: ClusterNode) -> bool:
     """Whether a pod of *spec* may be put on *node*, resources apart."""
-    named = text(spec.get("nodeName"))
-    if named is not None:
-        return named == node.name
-    return node.is_ready and _tolerates(spec, node) and _selects(spec, node)
+    return NodeFilter.of(spec).allows(node)
 
 
 def beyond_these(spec: Mapping[str, object]) -> str | None:
@@ -66,15 +108,6 @@ def _near_volumes(spec: Mapping[str, object]) -> str | None:
     return None
 
 
-def _tolerates(spec: Mapping[str, object], node: ClusterNode) -> bool:
-    tolerations = [mapping(one) for one in items(spec.get("tolerations"))]
-    return all(
-        any(_matches(toleration, taint) for toleration in tolerations)
-        for taint in node.taints
-        if taint.effect in _KEEPS_OUT
-    )
-
-
 def _matches(toleration: Mapping[str, object], taint: Taint) -> bool:
     effect, key = text(toleration.get("effect")), text(toleration.get("key"))
     if effect is not None and effect != taint.effect:
@@ -87,17 +120,6 @@ def _matches(toleration: Mapping[str, object], taint: Taint) -> bool:
     if operator not in (None, "Equal"):
         return False  # Gt and Lt compare numbers: alpha, and not counted on
     return key is not None and (text(toleration.get("value")) or "") == taint.value
-
-
-def _selects(spec: Mapping[str, object], node: ClusterNode) -> bool:
-    wanted = mapping(spec.get("nodeSelector"))
-    if any(node.labels.get(key) != value for key, value in wanted.items()):
-        return False
-    required = at(spec, "affinity", "nodeAffinity", _REQUIRED)
-    if required is None:
-        return True
-    terms = [mapping(one) for one in items(at(required, "nodeSelectorTerms"))]
-    return any(_term_matches(term, node) for term in terms)
 
 
 def _term_matches(term: Mapping[str, object], node: ClusterNode) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from rightslice.core.catalog.device import Device, device_of
@@ -36,6 +37,11 @@ class HandedOut:
 
     resource: str
     device: Device
+
+    @cached_property
+    def behind(self) -> str:
+        """What tells its device from others: board, share and memory."""
+        return f"{self.device.label} {self.device.memory_bytes}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,21 +12,21 @@ from rightslice.core.catalog.question import Question
 from rightslice.core.fit.constants import FittedConstants
 from rightslice.core.fit.judge import EVEN
 from rightslice.core.fit.result import Candidate, Offer, Recommendation
-from rightslice.core.fit.survey import Survey
+from rightslice.core.fit.survey import FEW, Survey
 from rightslice.errors import InputError
 
 
 def recommend(
-    question: Question, offers: Sequence[Offer], constants: FittedConstants
+    question: Question, offers: Sequence[Offer], constants: FittedConstants, *, few: int = FEW
 ) -> Recommendation:
-    """Return what `fit` returns, worked out afresh.
+    """Return what `fit` returns, worked out afresh; up to *few* servers one by one.
 
     Raises:
         InputError: when there is no offer at all.
     """
     if not offers:
         raise InputError("there is no offer to choose from")
-    survey = Survey(question, offers, constants)
+    survey = Survey(question, offers, constants, few=few)
     candidates = survey.candidates(question.confidence)
     chosen = next((candidate for candidate in candidates if candidate.replicas), None)
     at_half = chosen
@@ -38,7 +38,7 @@ def recommend(
         best_effort=None if chosen is not None else survey.best_effort(candidates),
         at_point_estimate=None if at_half is None else at_half.offer.name,
         candidates=candidates,
-        notes=_notes(question, offers),
+        notes=(*_notes(question, offers), *_cache_notes(chosen)),
     )
 
 
@@ -59,3 +59,19 @@ def _notes(question: Question, offers: Sequence[Offer]) -> tuple[str, ...]:
             " offers come after the priced ones, smallest part of a card first"
         )
     return tuple(notes)
+
+
+def _cache_notes(chosen: Candidate | None) -> tuple[str, ...]:
+    """Say what a KV cache in 8 bit costs, where it was chosen.
+
+    Scales: vllm docs/features/quantization/quantized_kvcache.md.
+    """
+    sizing = None if chosen is None else chosen.sizing
+    if sizing is None or "kv_cache_dtype" not in sizing.server.chosen:
+        return ()
+    note = (
+        f"kv-cache-dtype {sizing.flags.kv_cache_dtype} was chosen: it holds twice the tokens, and"
+        " keys and values lose precision (without scales in the checkpoint vLLM takes 1.0); compare"
+        " answers on your own task before you rely on it"
+    )
+    return (note,)

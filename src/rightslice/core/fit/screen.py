@@ -25,7 +25,8 @@ from rightslice.core.fit.trial import MOST_REPLICAS, PROGRESS
 from rightslice.core.perf import sweep
 from rightslice.core.perf.arrays import ARRAYS, Array, Index, Mask, array_of, column, rows_of
 from rightslice.core.perf.capacity import surely
-from rightslice.core.perf.queueing import STABLE_UTILIZATION
+from rightslice.core.perf.queueing import STABLE_UTILIZATION, stable_rate
+from rightslice.core.perf.tables import Points
 
 CLOSE: Final = 1e-6
 """Nearer to a limit than this, arrays and single numbers might round to different answers."""
@@ -51,12 +52,15 @@ class Standings:
 
 
 class _Run(NamedTuple):
-    """Rows under their part of the load; *alive* those of them that have places for it."""
+    """Rows under their part of the load, and the places that it needs."""
 
     rows: Index
     wanted: Array
     alive: Index
+    """Of them, those that may hold it, as predicted."""
     swept: sweep.Swept | None
+    unstable: Index
+    """Of them, those that have the places, and a rate beyond what is promised."""
 
 
 class _Met(NamedTuple):
@@ -171,22 +175,32 @@ class Screen:
         if isinstance(load, ClosedLoop):
             wanted = np.ceil(load.concurrency / replicas)
         alive = np.flatnonzero(self._most_places[rows] >= wanted)
+        none = alive[:0]
         if not alive.size:
-            return _Run(rows, wanted, alive, None)
+            return _Run(rows, wanted, alive, None, none)
         known, places = self.rows.known, self.rows.places[0][rows[alive]]
         if isinstance(load, ClosedLoop):
             swept = sweep.clients(known.points(rows[alive], places), wanted[alive])
-        else:
-            rate = load.requests_per_second / replicas[alive]
-            first, kind = known.alike(rows[alive], places, rate)
-            points = known.points(rows[alive[first]], places[first])
-            swept = rows_of(sweep.rates(points, rate[first]), kind)
-        return _Run(rows, wanted, alive, swept)
+            return _Run(rows, wanted, alive, swept, none)
+        rate = load.requests_per_second / replicas[alive]
+        first, kind = known.alike(rows[alive], places, rate)
+        points, rate = known.points(rows[alive[first]], places[first]), rate[first]
+        is_calm = _may_be_stable(points, rate)
+        within = is_calm[kind]
+        if not within.any():
+            return _Run(rows, wanted, none, None, alive)
+        calm = np.flatnonzero(is_calm)
+        each = (np.cumsum(is_calm) - 1)[kind[within]]
+        found = rows_of(sweep.rates(points.rows(calm), rate[calm]), each)
+        return _Run(rows, wanted, alive[within], found, alive[~within])
 
     def _met(self, run: _Run, confidence: float) -> _Met:
         count = len(run.rows)
         code, room = np.full(count, _CONCURRENCY), np.zeros(count)
         near = np.zeros(count, bool)
+        has_places = self._places(confidence)[run.rows] >= run.wanted
+        unstable = run.unstable[has_places[run.unstable]]
+        code[unstable] = _CODES[Constraint.STABILITY]
         if run.swept is None:
             return _Met(code, room, near)
         alive = run.alive
@@ -197,7 +211,7 @@ class Screen:
             close |= np.abs(ratio - 1) < CLOSE
             if constraint is not Constraint.STABILITY:
                 worst = np.maximum(worst, ratio)
-        enough = self._places(confidence)[run.rows[alive]] >= run.wanted[alive]
+        enough = has_places[alive]
         code[alive] = np.where(enough, broken, _CONCURRENCY)
         near[alive] = enough & close
         room[alive] = 1 - worst
@@ -262,6 +276,15 @@ class Screen:
             few[left] = np.where(held, few[left], middle)
             room[left] = np.where(held, met.room, room[left])
         return _Enough(enough, room, near)
+
+
+def _may_be_stable(points: Points, rate: Array) -> Mask:
+    """Whether each rate is within what is promised, or too near to it to tell."""
+    if points.step.misfit is not None:
+        return np.ones(len(rate), bool)
+    limit = array_of(stable_rate(points.step, points.requests, column(points.places)))
+    may: Mask = rate <= limit * STABLE_UTILIZATION * (1 + 10 * CLOSE)
+    return may
 
 
 class _Enough(NamedTuple):

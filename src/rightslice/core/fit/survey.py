@@ -47,10 +47,16 @@ class Survey:
     """The offers of one question; nothing is worked out before it is asked for."""
 
     def __init__(
-        self, question: Question, offers: Sequence[Offer], constants: FittedConstants
+        self,
+        question: Question,
+        offers: Sequence[Offer],
+        constants: FittedConstants,
+        *,
+        few: int = FEW,
     ) -> None:
-        """Sort out what is refused at sight."""
+        """Sort out what is refused at sight; up to *few* servers are judged one by one."""
         self._question = question
+        self._asked = {question.confidence: question}
         self._constants = constants
         self._keys = {id(offer): key_of(offer) for offer in offers}
         self._offers = offers
@@ -71,7 +77,8 @@ class Survey:
             refused = unmeasured(question, offer, constants)
             if refused is not None:
                 self._unmeasured[key] = Judged(outcome=refused, sizing=None, prediction=None)
-        self._groups = self._screened()
+        servers = sum(len(entry.servers) for entry in self._entries.values())
+        self._groups = self._screened() if servers > few else {}
 
     def candidates(self, confidence: float) -> tuple[Candidate, ...]:
         """Return all offers judged at *confidence*, cheapest first."""
@@ -107,18 +114,16 @@ class Survey:
         return known
 
     def _at(self, confidence: float) -> Question:
-        if confidence == self._question.confidence:
-            return self._question
-        return replace(self._question, confidence=confidence)
+        if confidence not in self._asked:
+            self._asked[confidence] = replace(self._question, confidence=confidence)
+        return self._asked[confidence]
 
     def _screened(self) -> Mapping[_Key, _Group]:
-        """Return the arrays that each offer is judged in; none for a few offers.
+        """Return the arrays that each offer is judged in.
 
         Calibrated boards have a table of their own: the doubt about points that another board has
         does not touch them.
         """
-        if sum(len(entry.servers) for entry in self._entries.values()) <= FEW:
-            return {}
         question, parted = self._question, dict[bool, dict[_Key, Entry]]()
         calibrated: dict[str, bool] = {}
         for key, entry in self._entries.items():

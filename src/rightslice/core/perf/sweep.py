@@ -44,6 +44,8 @@ from rightslice.core.perf.tables import Points
 
 _BLOCK: Final = 400
 """Rows whose chains are worked out together: their matrices stay in a core's cache."""
+_SMALL_BLOCK: Final = 100
+"""Fewer rows than this are not parted: a block costs as much as the columns that it spares."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +106,8 @@ def clients(rows: Points, concurrency: Array) -> Swept:
 def rates(rows: Points, requests_per_second: Array) -> Swept:
     """Return every row's steady state under a rate; those that never settle are not served."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        blocks = _blocks(_chains(rows).reach(requests_per_second))
+        size = min(_BLOCK, max(len(rows) // 2, _SMALL_BLOCK))
+        blocks = _blocks(_chains(rows).reach(requests_per_second), size)
         parts = [_rates(rows.rows(block), requests_per_second[block]) for block in blocks]
     return rows_of(joined(parts), np.argsort(np.concatenate(blocks)))
 
@@ -154,10 +157,10 @@ def _ask(rows: Points, slo: Slo, confidence: float) -> Ask:
     )
 
 
-def _blocks(batches: Array) -> list[Index]:
+def _blocks(batches: Array, size: int = _BLOCK) -> list[Index]:
     """Return the rows in blocks of about equal *batches*, the smallest first."""
     order = np.argsort(batches, kind="stable")
-    return [order[start : start + _BLOCK] for start in range(0, len(order), _BLOCK)]
+    return [order[start : start + size] for start in range(0, len(order), size)]
 
 
 def _chains(rows: Points) -> Chains:

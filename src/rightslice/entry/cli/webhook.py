@@ -77,7 +77,9 @@ Kubeconfig = Annotated[
 Calibrations = Annotated[
     Path | None, typer.Option("--calibrations", help="Folder of calibration files.")
 ]
-Host = Annotated[str, typer.Option("--host", help="Address to listen on.")]
+Host = Annotated[
+    str, typer.Option("--host", help="Address to listen on; empty: every one, IPv4 and IPv6.")
+]
 Port = Annotated[int, typer.Option("--port", help="Of the API server's calls, TLS.")]
 HealthPort = Annotated[
     int, typer.Option("--health-port", help="Of /healthz, /readyz and /metrics.")
@@ -138,7 +140,7 @@ def webhook(  # noqa: PLR0913 - one parameter an option
         settings=settings,
         kubeconfig=kubeconfig,
         calibrations=calibrations,
-        host=host or "0.0.0.0",  # noqa: S104 - a server in a pod listens on the pod's address
+        host=host,
         port=port,
         health_port=health_port,
         renewal_check_seconds=renewal_check,

@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from errno import EADDRNOTAVAIL, EAFNOSUPPORT
 from pathlib import Path
 from typing import Final
 
@@ -41,6 +42,7 @@ from rightslice.kube.parse.question import Lookups
 
 logger = logging.getLogger(__name__)
 CERTIFICATE_CHECK_SECONDS: Final = 5.0
+IPV4: Final = "0.0.0.0"  # noqa: S104 - a server in a pod listens on the pod's address
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,8 @@ class WebhookOptions:
     kubeconfig: Path | None = None
     """None: the pod's own ServiceAccount, or the user's kubeconfig."""
     calibrations: Path | None = None
-    host: str = "0.0.0.0"  # noqa: S104 - a server in a pod listens on the pod's address
+    host: str = ""
+    """Address to listen on; empty: every one of the pod, IPv4 and IPv6."""
     port: int = 9443
     health_port: int = 8081
     renewal_check_seconds: float = 60.0
@@ -102,7 +105,7 @@ async def serve(options: WebhookOptions) -> None:
             _listening(admission_app(served), options, options.port, certificate.context),
             _listening(health_app(served), options, options.health_port, None),
         ):
-            logger.info("listening on %s:%d", options.host, options.port)
+            logger.info("listening on port %d of %s", options.port, options.host or "every address")
             await stop.wait()
             await asyncio.sleep(options.drain_seconds)
     finally:
@@ -141,13 +144,10 @@ def assemble(
 async def _listening(
     app: web.Application, options: WebhookOptions, port: int, context: ssl.SSLContext | None
 ) -> AsyncIterator[None]:
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=options.drain_seconds)
     await runner.setup()
-    site = web.TCPSite(
-        runner, options.host, port, ssl_context=context, shutdown_timeout=options.drain_seconds
-    )
     try:
-        await site.start()
+        await _listen(runner, options, port, context)
     except OSError as error:
         await runner.cleanup()
         raise UnavailableError(f"port {port} cannot be listened on: {error.strerror}") from None
@@ -155,6 +155,23 @@ async def _listening(
         yield
     finally:
         await runner.cleanup()
+
+
+async def _listen(
+    runner: web.AppRunner, options: WebhookOptions, port: int, context: ssl.SSLContext | None
+) -> None:
+    """Listen on every address, IPv4's alone where the kernel has no IPv6."""
+    hosts = [options.host] if options.host else [None, IPV4]
+    for host in hosts:
+        site = web.TCPSite(runner, host, port, ssl_context=context)
+        try:
+            await site.start()
+        except OSError as error:
+            await site.stop()
+            if host is not None or error.errno not in (EADDRNOTAVAIL, EAFNOSUPPORT):
+                raise
+        else:
+            return
 
 
 async def _certificate(options: WebhookOptions, client: AsyncClient) -> ServingCertificate:

@@ -9,7 +9,7 @@ from rightslice.core.packing.live import LiveState, table_of
 from rightslice.core.packing.on_backend import NotFeasible, actions_on
 from rightslice.core.packing.repack import RepackPlan
 from rightslice.core.packing.resume import remaining_steps
-from rightslice.core.packing.step_costs import StepRates, repack_cost
+from rightslice.core.packing.step_costs import StepRates, on_backend_cost, repack_cost
 
 
 def carry_out(
@@ -25,8 +25,11 @@ def carry_out(
     if backend is None and not state.is_inferred:
         return priced
     found = actions_on(backend or Backend.DEVICE_PLUGIN, state, plan.steps)
-    steps = () if isinstance(found, NotFeasible) else plan.steps
-    return replace(priced, on_backend=found, steps=steps)
+    if isinstance(found, NotFeasible):
+        return replace(priced, on_backend=found, steps=())
+    assert priced.cost is not None, "it was priced above"
+    cost = on_backend_cost(state.grid, priced.cost, found.actions, rates)
+    return replace(priced, on_backend=found, cost=cost)
 
 
 def resumed(before: LiveState, plan: RepackPlan, now: LiveState) -> RepackPlan:

@@ -3,16 +3,16 @@
 Where a label cuts a whole node (mig-manager), a slice can be made on a node only while no pod runs
 there: its first creation becomes one relabelling to what the node holds in the end, and slices
 that are no longer needed stay until the node is next empty. A plan that needs more is refused,
-with the node and the pods that stand in the way.
+with the node and the pods that stand in the way. Start slots are those that the counts give.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from rightslice.core.catalog.mig import ProfileName
+from rightslice.core.catalog.mig import Placement, ProfileName
 from rightslice.core.packing.backends import Backend, Capabilities, capabilities, why_not
 from rightslice.core.packing.driver import parted_layout
 from rightslice.core.packing.geometry import Layout
@@ -26,7 +26,7 @@ class Relabel:
 
     node: str
     cards: Mapping[str, Layout]
-    """What each card of the node holds afterwards."""
+    """What each card of the node holds afterwards: where mig-parted's order puts the counts."""
 
 
 Action = Step | Relabel
@@ -83,7 +83,7 @@ def _by_nodes(
                 return NotFeasible(backend=table.backend, reason=found)
             actions += [] if found is None else [found]
         elif step.action is not StepKind.DESTROY:
-            actions.append(step)
+            actions.append(nodes.as_cut(step))
         nodes.now.take(step)
     return Feasible(backend=table.backend, actions=tuple(actions), note=table.note)
 
@@ -102,6 +102,24 @@ class _Nodes:
         for card, node in self._node_of.items():
             self._cards.setdefault(node, []).append(card)
         self._cut: dict[str, Relabel] = {}
+        self._instead: dict[tuple[str, Placement], Placement] = {}
+
+    def _note(self, card: str, planned: Layout, reached: Layout) -> None:
+        """Remember which slice of *reached* stands for each planned one: the same profile's."""
+        by_profile = sorted(reached, key=lambda place: (place.profile, place.start))
+        wanted = sorted(planned, key=lambda place: (place.profile, place.start))
+        for place, instead in zip(wanted, by_profile, strict=True):
+            self._instead[card, place] = instead
+
+    def as_cut(self, step: Step) -> Step:
+        """Return *step* with the start slots that the label gave instead of the planned ones."""
+        to = self._instead.get((step.card, step.placement), step.placement)
+        if step.from_card is None or step.from_placement is None:
+            return replace(step, placement=to)
+        start = (step.from_card, step.from_placement)
+        return replace(
+            step, placement=to, from_placement=self._instead.get(start, step.from_placement)
+        )
 
     def cut_for(self, step: Step) -> Relabel | str | None:
         """Return how the step's node is cut; None when it has been; why it cannot as text."""
@@ -110,7 +128,7 @@ class _Nodes:
         made = self._relabel(node) if found is None else found
         if isinstance(made, str):
             return made
-        if step.placement not in made.cards[step.card]:
+        if step.placement not in self._end.slices[step.card]:
             return (
                 f"{step.placement.profile} on {step.card} is needed for a while only, and node"
                 f" {node} is cut once"
@@ -129,8 +147,16 @@ class _Nodes:
             )
         layouts = {card: tuple(sorted(self._end.slices[card])) for card in self._cards[node]}
         for card, layout in layouts.items():
-            if parted_layout(self._grid, _counts(layout)) is None:
+            reached = parted_layout(self._grid, _counts(layout))
+            if reached is None:
                 return f"mig-parted cannot make the slices of {card}"
+            if not reached.certain:
+                return (
+                    f"mig-parted may place the slices of {card} in several ways; cut the card by"
+                    " nvidia-smi"
+                )
+            layouts[card] = reached.layout
+            self._note(card, layout, reached.layout)
         return Relabel(node=node, cards=layouts)
 
 

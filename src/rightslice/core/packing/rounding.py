@@ -31,6 +31,10 @@ _NOISE: Final = 1e-6
 
 _FIRST_ROUND_SECONDS: Final = 1.0
 
+_NEAR_SHARE: Final = 0.25
+"""Part of the time for the search near the relaxation; nothing here reads a clock, so the parts
+are fixed and their sum is the limit."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
@@ -67,9 +71,10 @@ def least_point(
     search = _Search(model, objective, report)
     if not search.relax():
         return None
-    if search.near(time_limit_seconds):
+    near = _NEAR_SHARE * time_limit_seconds
+    if search.near(near):
         return search.solved()
-    left, round_seconds = time_limit_seconds, _FIRST_ROUND_SECONDS
+    left, round_seconds = time_limit_seconds - near, _FIRST_ROUND_SECONDS
     while left > 0:
         seconds = min(left, round_seconds)
         if search.exact(seconds):

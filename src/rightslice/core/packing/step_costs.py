@@ -2,18 +2,20 @@
 
 A step costs the part of its card that it holds while nobody is served from it, by the rule of
 slice prices (the larger of a profile's memory and compute shares): a slice being made or removed,
-and for a move the new slice while the successor loads, when old and new are both held. Steps are
-counted one after another. Known gap: what a stopped replica's users lose has no price here.
+and for a move the new slice while the successor loads, when old and new are both held; a label
+costs its node's cards while they are cut. Steps are counted one after another. Known gap: what a
+stopped replica's users lose has no price here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from rightslice.core.catalog.mig import MigGrid, slice_share
 from rightslice.core.packing.live import LivePod
+from rightslice.core.packing.on_backend import Action
 from rightslice.core.packing.steps import Step, StepKind
 from rightslice.errors import InputError
 
@@ -33,13 +35,17 @@ class StepRates:
     start_seconds: float = 455.0
     """Until a successor serves, where nothing better is known: the part of a measured cold start
     after the image was there (kaito-project/kaito#2325)."""
+    relabel_seconds: float = 10.0
+    """For all cards of a node: mig-parted took about 9 s for eight B200 (NVIDIA/mig-parted#332).
+    mig-manager restarts the device plugin too, which nobody has timed."""
     stop_seconds: float = 30.0
     """Kubernetes' default grace period, for running requests to end."""
     card_usd_per_hour: float | None = None
     """None: nothing is priced."""
 
     def __post_init__(self) -> None:
-        for name in ("create_seconds", "destroy_seconds", "start_seconds", "stop_seconds"):
+        names = ("create_seconds", "destroy_seconds", "start_seconds", "stop_seconds")
+        for name in (*names, "relabel_seconds"):
             value = getattr(self, name)
             if not 0 <= value < float("inf"):
                 raise InputError(f"{name} is {value:g}; give seconds, 0 or more")
@@ -61,7 +67,14 @@ class StepCost:
 class RepackCost:
     """What a plan costs and saves."""
 
-    __record__: ClassVar = ("steps", "seconds", "usd", "saves_usd_per_hour", "payback_seconds")
+    __record__: ClassVar = (
+        "steps",
+        "actions",
+        "seconds",
+        "usd",
+        "saves_usd_per_hour",
+        "payback_seconds",
+    )
 
     steps: tuple[StepCost, ...]
     """One for each step, in order."""
@@ -70,6 +83,8 @@ class RepackCost:
     usd: float | None
     saves_usd_per_hour: float | None
     """The cards that are freed, at their price."""
+    actions: tuple[StepCost, ...] | None = None
+    """One for each action of the back end that was named; seconds and dollars are then of these."""
 
     @property
     def payback_seconds(self) -> float | None:
@@ -89,6 +104,24 @@ def repack_cost(grid: MigGrid, plan: Sequence[Step], freed: int, rates: StepRate
         usd=None if price is None else sum(each.usd or 0.0 for each in steps),
         saves_usd_per_hour=None if price is None else freed * price,
     )
+
+
+def on_backend_cost(
+    grid: MigGrid, cost: RepackCost, actions: Sequence[Action], rates: StepRates
+) -> RepackCost:
+    """Return *cost* with seconds and dollars of the back end's *actions* instead of the steps."""
+    found = tuple(_action_cost(grid, action, rates) for action in actions)
+    usd = None if cost.usd is None else sum(each.usd or 0.0 for each in found)
+    seconds = sum(each.seconds for each in found)
+    return replace(cost, actions=found, seconds=seconds, usd=usd)
+
+
+def _action_cost(grid: MigGrid, action: Action, rates: StepRates) -> StepCost:
+    if isinstance(action, Step):
+        return step_cost(grid, action, rates)
+    seconds, price = rates.relabel_seconds, rates.card_usd_per_hour
+    usd = None if price is None else price * len(action.cards) * seconds / _HOUR_SECONDS
+    return StepCost(seconds=seconds, usd=usd, reason="mig-manager cuts every card of the node")
 
 
 def step_cost(grid: MigGrid, step: Step, rates: StepRates) -> StepCost:

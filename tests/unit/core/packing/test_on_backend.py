@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from rightslice.core.catalog.mig import MigGrid, Placement, ProfileName
 from rightslice.core.packing.backends import Backend
+from rightslice.core.packing.driver import parted_layout
 from rightslice.core.packing.live import LiveCard, LivePod, LiveSlice, LiveState
 from rightslice.core.packing.on_backend import Feasible, NotFeasible, Relabel, actions_on
 from rightslice.core.packing.repack import RepackPlan, make_room, repack
@@ -76,7 +77,37 @@ def test_an_empty_node_is_cut_once_by_its_label(a100: MigGrid) -> None:
     other = Step(action=StepKind.CREATE, card="g2", placement=LARGE)
     found = actions_on(Backend.DEVICE_PLUGIN, state, (make, other))
     assert isinstance(found, Feasible)
-    assert found.actions == (Relabel(node="n2", cards={"g2": (LARGE, SMALL)}),)
+    reached = parted_layout(a100, {LARGE.profile: 1, SMALL.profile: 1})
+    assert reached is not None
+    assert found.actions == (Relabel(node="n2", cards={"g2": reached.layout}),)
+
+
+def test_moves_after_a_label_name_the_slots_that_it_gave(a100: MigGrid) -> None:
+    """The counts decide where the slice starts, and the move goes there."""
+    state = two_nodes(a100)
+    state = replace(state, cards=(*state.cards, LiveCard(name="g2", node="n2")))
+    make = Step(action=StepKind.CREATE, card="g2", placement=SMALL)
+    move = Step(action=StepKind.MOVE, card="g2", placement=SMALL, pod=LivePod(name="b"),
+                from_card="g1", from_placement=SMALL)  # fmt: skip
+    found = actions_on(Backend.DEVICE_PLUGIN, state, (make, move))
+    reached = parted_layout(a100, {SMALL.profile: 1})
+    assert isinstance(found, Feasible)
+    assert reached is not None
+    assert found.actions[1] == replace(move, placement=reached.layout[0])
+
+
+def test_a_label_that_leaves_start_slots_open_is_refused(a100: MigGrid) -> None:
+    """Both one-g profiles tie in mig-parted's order."""
+    tied = Placement(profile=ProfileName("1g.10gb"), start=0)
+    idle = (LiveSlice(placement=tied), LiveSlice(placement=SMALL))
+    cards = (LiveCard(name="g0", node="n"), LiveCard(name="g1", node="m", slices=idle))
+    state = LiveState(grid=a100, cards=cards)
+    steps = tuple(
+        Step(action=StepKind.CREATE, card="g0", placement=place) for place in (tied, SMALL)
+    )
+    found = actions_on(Backend.DEVICE_PLUGIN, state, steps)
+    assert isinstance(found, NotFeasible)
+    assert "in several ways" in found.reason
 
 
 def test_no_steps_rest_on_a_guess(a100: MigGrid) -> None:

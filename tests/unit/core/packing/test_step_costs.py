@@ -8,8 +8,15 @@ from hypothesis import strategies as st
 
 from rightslice.core.catalog.mig import MigGrid, Placement, ProfileName
 from rightslice.core.packing.live import LivePod, LiveState
+from rightslice.core.packing.on_backend import Relabel
 from rightslice.core.packing.repack import RepackPlan, repack
-from rightslice.core.packing.step_costs import RepackCost, StepRates, repack_cost, step_cost
+from rightslice.core.packing.step_costs import (
+    RepackCost,
+    StepRates,
+    on_backend_cost,
+    repack_cost,
+    step_cost,
+)
 from rightslice.core.packing.steps import Step, StepKind
 from rightslice.errors import InputError
 
@@ -76,3 +83,17 @@ def test_every_kind_of_step_has_its_time(action: StepKind, seconds: float, a100:
     """Removing a slice, a pod's end, and a start of which nothing better is known."""
     step = Step(action=action, card="g0", placement=SLICE, pod=LivePod(name="p"))
     assert step_cost(a100, step, StepRates()).seconds == seconds
+
+
+def test_a_label_takes_the_seconds_of_its_whole_node(a100: MigGrid) -> None:
+    """Ten seconds of two cards, in place of the slices that it makes."""
+    step = Step(action=StepKind.CREATE, card="g0", placement=SLICE)
+    rates = StepRates(card_usd_per_hour=3.6)
+    steps = repack_cost(a100, (step, step), 1, rates)
+    label = Relabel(node="n", cards={"g0": (SLICE,), "g1": ()})
+    cost = on_backend_cost(a100, steps, (label,), rates)
+    assert cost.actions is not None
+    assert [each.seconds for each in cost.actions] == [10.0]
+    assert cost.seconds == 10.0
+    assert cost.usd == pytest.approx(0.02)
+    assert cost.steps == steps.steps

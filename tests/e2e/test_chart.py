@@ -13,7 +13,7 @@ from tools.testbed import nodes
 from tools.testbed.control_plane import ControlPlane
 from tools.testbed.release import CHART, Release
 
-LARGEST_BYTES = 400 * 1024 * 1024
+LARGEST_BYTES = 640 * 1024 * 1024
 """The chart's memory limit."""
 
 

@@ -118,7 +118,7 @@ def _used_runtimes(
 def _parse(document: Mapping[str, object], around: Surroundings) -> Parsed | None:
     notes = Notes()
     hints = hints_of(document, around, notes)
-    places = [hints.place] if hints.place is not None else find_places(document)
+    places = find_places(document) if hints.place is None else [_annotated(hints.place, document)]
     if not places and hints.serves:
         places = [Place(container={}, name=None)]
     if not places:
@@ -137,6 +137,13 @@ def _parse(document: Mapping[str, object], around: Surroundings) -> Parsed | Non
         parsed = _with_sla(parsed, document)
     size = hints.group_size or _labelled_size(document)
     return replace(parsed, origin=origin, group_size=size)
+
+
+def _annotated(place: Place, document: Mapping[str, object]) -> Place:
+    """Return a place that was put together with the annotations of its object, which pods get."""
+    own = mapping(at(document, "metadata", "annotations"))
+    of_predictor = mapping(at(document, "spec", "predictor", "annotations"))
+    return replace(place, annotations={**own, **of_predictor, **place.annotations})
 
 
 def _with_sla(parsed: Parsed, document: Mapping[str, object]) -> Parsed:

@@ -100,3 +100,36 @@ def test_what_is_not_followed_is_said() -> None:
         "nodes: its node selector or affinity is not followed",
         "flags: gpu-memory-utilization 0.2 is a part of a card that it shares now, and is not kept",
     )
+
+
+def test_a_service_of_kserve_is_read_with_its_runtime() -> None:
+    """What runs it, and so the release, stands in the ServingRuntime of its namespace."""
+    container = {
+        "name": "kserve-container", "image": "vllm/vllm-openai:v0.10.1",
+        "args": ["--model", "facebook/opt-1.3b"],
+        "resources": {"limits": {"nvidia.com/gpu": "1"}},
+    }  # fmt: skip
+    runtime = {
+        "kind": "ServingRuntime",
+        "metadata": {"name": "vllm", "namespace": "a"},
+        "spec": {"supportedModelFormats": [{"name": "vLLM"}], "containers": [container]},
+    }
+    model = {"modelFormat": {"name": "vLLM"}, "runtime": "vllm"}
+    notes = {f"rightslice.dev/{key}": text for key, text in LOAD.items()}
+    service = {
+        "kind": "InferenceService",
+        "metadata": {"name": "chat", "namespace": "a", "annotations": notes},
+        "spec": {"predictor": {"minReplicas": 2, "model": model}},
+    }
+    (planned,) = fleet(node("a"), service, runtime).planned
+    assert planned.server.title == "InferenceService a/chat"
+    assert (planned.server.replicas, planned.workload.engine_version) == (2, "0.10.1")
+
+
+def test_an_object_that_cannot_be_read_is_listed() -> None:
+    """A template without containers: the reason stands beside it."""
+    spec = {"resourceClaims": [{"name": "gpu"}]}
+    metadata = {"name": "s", "namespace": "a"}
+    made = {"kind": "Deployment", "metadata": metadata, "spec": {"template": {"spec": spec}}}
+    _, left = _names(made)
+    assert "no container in it" in left["Deployment s"][0]

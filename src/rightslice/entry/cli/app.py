@@ -44,6 +44,7 @@ VERBS: Final = {
     "parse": "What the manifests of others say of their vLLM servers.",
     "snapshot": "A cluster in one file that plan, fit and repack read.",
     "webhook": "Serve the admission webhook that sizes pods in a cluster.",
+    "operator": "Decide about ModelDeployments in a cluster, and say why.",
     "catalog": "The facts: GPUs, MIG profiles, models, releases, instances.",
     "schema": "JSON Schema of the files read and of every answer.",
 }

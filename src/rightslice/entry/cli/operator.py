@@ -1,0 +1,89 @@
+"""`rightslice operator`: decide about ModelDeployments in a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rightslice.errors import InputError, UnavailableError
+from rightslice.kube.admission.settings import Mode
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to *app*."""
+    app.command()(operator)
+
+
+Ceiling = Annotated[
+    Mode, typer.Option("--ceiling", help="The most that a ModelDeployment can ask for.")
+]
+Settle = Annotated[
+    float,
+    typer.Option("--settle", help="Seconds that a cheaper offer has to do before it is taken."),
+]
+Resync = Annotated[
+    float, typer.Option("--resync", help="Seconds after which everything is listed anew.")
+]
+LeaseNamespace = Annotated[
+    str, typer.Option("--namespace", help="Where the Lease is, by which one operator leads.")
+]
+Kubeconfig = Annotated[
+    Path | None, typer.Option("--kubeconfig", help="Way to the cluster from outside it.")
+]
+Calibrations = Annotated[
+    Path | None, typer.Option("--calibrations", help="Folder of calibration files.")
+]
+Host = Annotated[str, typer.Option("--host", help="Address to listen on.")]
+HealthPort = Annotated[
+    int, typer.Option("--health-port", help="Of /healthz, /readyz and /metrics.")
+]
+
+
+def operator(  # noqa: PLR0913 - one parameter an option
+    *,
+    ceiling: Ceiling = Mode.ADVISE,
+    settle: Settle = 600.0,
+    resync: Resync = 300.0,
+    namespace: LeaseNamespace = "default",
+    kubeconfig: Kubeconfig = None,
+    calibrations: Calibrations = None,
+    host: Host = "",
+    health_port: HealthPort = 8081,
+) -> None:
+    """Decide about ModelDeployments, and say why in their status.
+
+    Under the ceiling advise nothing else changes. It needs the packages of `rightslice[cluster]`
+    and the resources Model and ModelDeployment.
+
+    Example: rightslice operator --ceiling enforce --namespace rightslice
+    """
+    try:
+        from rightslice.entry.operator.loop import (  # noqa: PLC0415 - the cluster's packages load where they are used
+            Rules,
+        )
+        from rightslice.entry.operator.run import (  # noqa: PLC0415 - the cluster's packages load where they are used
+            OperatorOptions,
+            serve,
+        )
+    except ImportError as error:
+        raise UnavailableError(
+            f"{error.name} is not installed: install rightslice[cluster]"
+        ) from None
+    if settle < 0 or resync <= 0:
+        raise InputError("--settle must be at least 0 seconds, --resync more than 0")
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level=logging.INFO)
+    for name in ("httpx2", "kopf"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    options = OperatorOptions(
+        namespace=namespace,
+        rules=Rules(ceiling=ceiling, settle_seconds=settle, resync_seconds=resync),
+        kubeconfig=kubeconfig,
+        calibrations=calibrations,
+        host=host or "0.0.0.0",  # noqa: S104 - a server in a pod listens on the pod's address
+        health_port=health_port,
+    )
+    asyncio.run(serve(options))

@@ -1,0 +1,1 @@
+"""`rightslice operator`: watches ModelDeployments, decides, tells and, in enforce, acts."""

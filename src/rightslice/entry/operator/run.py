@@ -1,0 +1,228 @@
+"""Start everything the operator is made of, and stop it in order.
+
+kopf watches Models, ModelDeployments and the Deployments that belong to them, and takes the watches
+up again whatever happens to the API server or to the definitions; it writes nothing. The cluster's
+nodes and pods are mirrored as for the webhook. On SIGTERM the Lease is given back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import socket
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+import kopf
+from aiohttp import web
+from lightkube.config.kubeconfig import SingleConfig
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from rightslice.core.catalog.instance import PriceKind
+from rightslice.core.catalog.question import Question
+from rightslice.core.fit.constants import FittedConstants
+from rightslice.core.fit.result import Offer, Recommendation
+from rightslice.edge.catalog_files import Catalog
+from rightslice.edge.cluster.lease import Leadership
+from rightslice.edge.cluster.mirror import Mirror
+from rightslice.edge.cluster.state import ClusterState
+from rightslice.edge.constants import constants_with
+from rightslice.entry.operator.api import ClusterCalls
+from rightslice.entry.operator.loop import Operator, Rules
+from rightslice.entry.operator.metrics import Metrics
+from rightslice.entry.webhook.run import cluster_client
+from rightslice.errors import InputError, UnavailableError
+from rightslice.kube.admission.decide import device_key, recommend_with
+from rightslice.kube.cluster.view import ClusterNode
+from rightslice.kube.crd.definition import MODEL, MODEL_DEPLOYMENT, VERSION
+from rightslice.kube.manifest import GROUP
+from rightslice.kube.operate.view import OWNER_LABEL
+
+logger = logging.getLogger(__name__)
+LEASE: Final = "rightslice-operator"
+MOST_ANSWERS: Final = 4096
+_INSTANCE_TYPE: Final = "node.kubernetes.io/instance-type"
+_REGION: Final = "topology.kubernetes.io/region"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorOptions:
+    """How the operator is run."""
+
+    namespace: str = "default"
+    """Where its Lease is."""
+    rules: Rules = field(default_factory=Rules)
+    kubeconfig: Path | None = None
+    """None: the pod's own ServiceAccount, or the user's kubeconfig."""
+    calibrations: Path | None = None
+    host: str = "0.0.0.0"  # noqa: S104 - a server in a pod listens on the pod's address
+    health_port: int = 8081
+
+
+@dataclass
+class Answers:
+    """`core.fit.fit`'s answers: the same question over the same offers is asked once."""
+
+    constants: FittedConstants
+    _kept: dict[object, Recommendation] = field(default_factory=dict)
+
+    def recommend(self, question: Question, offers: Sequence[Offer]) -> Recommendation:
+        """Return the answer, worked out or remembered."""
+        key = question, tuple((device_key(one), one.usd_per_hour) for one in offers)
+        kept = self._kept.get(key)
+        if kept is None:
+            if len(self._kept) >= MOST_ANSWERS:
+                self._kept.clear()
+            kept = self._kept[key] = recommend_with(self.constants)(question, offers)
+        return kept
+
+
+def card_price(catalog: Catalog, node: ClusterNode) -> Fraction | None:
+    """Return the list price of one card of *node*, by its instance type; None when not known."""
+    name = node.labels.get(_INSTANCE_TYPE)
+    if name is None:
+        return None
+    try:
+        instance = catalog.instance(name)
+        region = node.labels.get(_REGION)
+        price = catalog.price(name, region=region, kind=PriceKind.ON_DEMAND)
+    except InputError:
+        return None
+    if price is None or instance.gpu_count < 1:
+        return None
+    return Fraction(Decimal(price.usd_per_hour)) / instance.gpu_count
+
+
+async def serve(options: OperatorOptions) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Raises:
+        UnavailableError: when there is no way to the cluster, or the port is taken.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    client = cluster_client(options.kubeconfig)
+    operator = assemble(options, client)
+    runner = await _health(options, operator)
+    tasks = [
+        asyncio.create_task(operator.mirror.run()),
+        asyncio.create_task(operator.leadership.run()),
+        asyncio.create_task(operator.run()),
+        asyncio.create_task(_watch(operator, client.config, stop)),
+        asyncio.create_task(stop.wait()),
+    ]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await operator.leadership.release()
+        await runner.cleanup()
+        await client.close()
+
+
+def assemble(options: OperatorOptions, client: Any) -> Operator:  # noqa: ANN401 - lightkube's client is generic over modes
+    """Return the operator, nothing of it running yet."""
+    catalog = Catalog()
+    state = ClusterState(find_gpu=catalog.gpu, now=time.monotonic)
+    return Operator(
+        calls=ClusterCalls(client),
+        mirror=Mirror(client, state),
+        leadership=Leadership(
+            client=client,
+            namespace=options.namespace,
+            name=LEASE,
+            identity=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
+        ),
+        metrics=Metrics(),
+        recommend=Answers(constants_with(options.calibrations)).recommend,
+        card_price=lambda node: card_price(catalog, node),
+        rules=options.rules,
+        catalog=catalog,
+    )
+
+
+async def _watch(operator: Operator, config: SingleConfig, stop: asyncio.Event) -> None:
+    """Let kopf follow our kinds and hand over what it sees."""
+    registry = kopf.OperatorRegistry()
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+
+    async def see(event: Any, resource: Any, **_: object) -> None:  # noqa: ANN401 - kopf hands over decoded objects
+        kinds = {MODEL.plural: MODEL.kind, MODEL_DEPLOYMENT.plural: MODEL_DEPLOYMENT.kind}
+        kind = kinds.get(resource.plural, "Deployment")
+        operator.see(kind, dict(event["object"]), is_gone=event["type"] == "DELETED")
+
+    def connection(**_: object) -> kopf.ConnectionInfo:
+        return _connection(config)
+
+    kopf.on.login(registry=registry)(connection)
+    for one in (MODEL, MODEL_DEPLOYMENT):
+        kopf.on.event(GROUP, VERSION, one.plural, registry=registry)(see)
+    labels = {OWNER_LABEL: kopf.PRESENT}
+    kopf.on.event("apps", "v1", "deployments", labels=labels, registry=registry)(see)
+    await kopf.operator(
+        registry=registry, settings=settings, standalone=True, clusterwide=True, stop_flag=stop
+    )
+
+
+def _connection(config: SingleConfig) -> kopf.ConnectionInfo:
+    cluster, user = config.cluster, config.user
+    given: dict[str, Any] = {"server": cluster.server, "insecure": cluster.insecure or None}
+    if cluster.certificate_auth is not None:
+        given["ca_path"] = str(config.abs_file(cluster.certificate_auth))
+    elif cluster.certificate_auth_data is not None:
+        given["ca_data"] = cluster.certificate_auth_data
+    if user is not None:
+        given |= {"token": user.token, "username": user.username, "password": user.password}
+        if user.client_cert is not None and user.client_key is not None:
+            given["certificate_path"] = str(config.abs_file(user.client_cert))
+            given["private_key_path"] = str(config.abs_file(user.client_key))
+        elif user.client_cert_data is not None:
+            given["certificate_data"] = user.client_cert_data
+            given["private_key_data"] = user.client_key_data
+        if user.token is None and user.token_file is not None:
+            path = Path(config.abs_file(user.token_file))
+            given["token"] = path.read_text(encoding="utf-8").strip()
+    return kopf.ConnectionInfo(**given)
+
+
+async def _health(options: OperatorOptions, operator: Operator) -> web.AppRunner:
+    async def healthz(_request: web.Request) -> web.Response:
+        return web.Response(text="ok")
+
+    async def readyz(_request: web.Request) -> web.Response:
+        ready = operator.mirror.is_ready and operator.is_listed
+        text = "ok" if ready else "the cluster has not been listed yet"
+        return web.Response(status=200 if ready else 503, text=text)
+
+    async def metrics(_request: web.Request) -> web.Response:
+        body = generate_latest(operator.metrics.registry)
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    app = web.Application()
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", metrics)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, options.host, options.health_port).start()
+    except OSError as error:
+        await runner.cleanup()
+        problem = f"port {options.health_port} cannot be listened on: {error.strerror}"
+        raise UnavailableError(problem) from None
+    return runner

@@ -2,7 +2,7 @@
 
 Each kind is listed once and then watched from that moment. When a watch ends with an error (the
 API server restarts, the version is too old, the rights are missing), the kind is listed anew after
-a pause that doubles up to half a minute; when it says nothing for long, it is listed anew as well,
+a pause that doubles up to five seconds; when it says nothing for long, it is listed anew as well,
 since a connection can die unnoticed. Until every kind has been listed once, `is_ready` is false;
 when one could not be followed for a while, `problem` says so: nothing may be decided then.
 """
@@ -31,7 +31,7 @@ KINDS: Final[Mapping[str, Resource]] = {
     "LimitRange": LimitRange,
 }
 FIRST_PAUSE_SECONDS: Final = 0.5
-LONGEST_PAUSE_SECONDS: Final = 30.0
+LONGEST_PAUSE_SECONDS: Final = 5.0
 WATCH_SECONDS: Final = 120
 """The server ends a watch after so long; it is taken up again from the same version."""
 QUIET_SECONDS: Final = 150.0

@@ -66,6 +66,29 @@ def test_reviewing_the_patched_pod_changes_nothing_more() -> None:
     assert _patched(again, once)["spec"] == once["spec"]
 
 
+def test_notes_of_an_earlier_decision_go() -> None:
+    """A pod made from another's manifest carries them: what no longer holds is removed."""
+    pod = _patched(_review(talk_pod()), talk_pod())
+    pod["metadata"]["annotations"]["rightslice.dev/flags-set"] = "--max-num-seqs=8"
+    notes = _patched(_review(pod), pod)["metadata"]["annotations"]
+    assert notes["rightslice.dev/outcome"] == "Right"
+    gone = {
+        "rightslice.dev/previous-request",
+        "rightslice.dev/decision",
+        "rightslice.dev/flags-set",
+    }
+    assert gone & set(notes) == set()
+
+
+def test_annotations_at_their_limit_are_left_alone() -> None:
+    """The API server would refuse the pod for our notes."""
+    pod = talk_pod(annotations={"x/y": "z" * (256 * 1024 - 10)})
+    response = _review(pod).response["response"]
+    assert isinstance(response, dict)
+    assert "patch" not in response
+    assert "of 262144 bytes" in str(response["warnings"])
+
+
 @pytest.mark.parametrize(
     "request_", [{}, {"request": {}}, {"request": {"uid": 3}}, {"request": []}]
 )

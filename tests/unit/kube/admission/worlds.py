@@ -43,7 +43,7 @@ def node(
 def world(
     *nodes: dict[str, object], mode: Mode = Mode.ENFORCE, **objects: list[dict[str, Any]]
 ) -> World:
-    """Return a world of *nodes*, namespace ``n`` and other *objects* by kind, at 50 % confidence."""
+    """Return a world of *nodes*, namespace ``n`` and other *objects* by kind, at 50 %."""
     known: list[dict[str, Any]] = [{"metadata": {"name": "n"}}]
     given: dict[str, list[dict[str, Any]]] = {"Node": list(nodes), "Namespace": known, **objects}
     cluster = read_cluster(given).cluster

@@ -1,0 +1,114 @@
+"""Watches that keep a state current, against clients that fail."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import Namespace
+
+from rightslice.edge.cluster import mirror as mirrors
+from rightslice.edge.cluster.mirror import KINDS, Mirror
+from rightslice.edge.cluster.state import ClusterState
+from rightslice.edge.gpu_table import find_gpu
+
+
+class Listing:
+    """What `AsyncClient.list` returns."""
+
+    resourceVersion = "1"  # noqa: N815 - the name that lightkube gives it
+
+    def __init__(self, objects: list[Any]) -> None:
+        self._objects = objects
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        """Yield the objects."""
+        for one in self._objects:
+            yield one
+
+
+class Client:
+    """Lists one namespace, then plays its events; fails while `fails` is set."""
+
+    fails = False
+    lists = 0
+
+    def __init__(self, *events: tuple[str, Any]) -> None:
+        self._events = events
+
+    def list(self, resource: object, **_where: object) -> Listing:
+        """List, or raise as a refused connection does."""
+        self.lists += 1
+        if self.fails:
+            raise OSError("connection refused")
+        return Listing([named("first")] if resource is Namespace else [])
+
+    async def watch(self, resource: object, **_where: object) -> AsyncIterator[tuple[str, Any]]:
+        """Play the events of namespaces, then say nothing."""
+        if resource is Namespace:
+            for event in self._events:
+                yield event
+        await asyncio.sleep(3600)
+
+
+def named(name: str) -> Namespace:
+    """Return a namespace."""
+    return Namespace(metadata=ObjectMeta(name=name))
+
+
+@contextlib.asynccontextmanager
+async def running(client: Client) -> AsyncIterator[Mirror]:
+    """Run a mirror of *client* for a while."""
+    state = ClusterState(find_gpu=find_gpu, now=lambda: 0.0)
+    made = Mirror(client, state)  # type: ignore[arg-type]  # a fake of list and watch
+    task = asyncio.create_task(made.run())
+    await asyncio.sleep(0.02)
+    yield made
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_it_lists_and_follows() -> None:
+    """Added, changed and deleted objects reach the state."""
+    events = ("ADDED", named("second")), ("MODIFIED", named("second")), ("DELETED", named("first"))
+    async with running(Client(*events)) as mirror:
+        assert (mirror.is_ready, mirror.problem) == (True, None)
+        assert set(mirror.state.cluster().namespaces) == {"second"}
+
+
+async def test_before_it_has_listed_there_is_a_problem() -> None:
+    """Every kind that is missing is named."""
+    client = Client()
+    client.fails = True
+    async with running(client) as mirror:
+        assert not mirror.is_ready
+        assert all(kind in (mirror.problem or "") for kind in KINDS)
+
+
+async def test_an_outage_is_a_problem_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was known is not relied on for long; a list puts it right."""
+    monkeypatch.setattr(mirrors, "QUIET_SECONDS", 0.05)
+    monkeypatch.setattr(mirrors, "FIRST_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(mirrors, "LONGEST_OUTAGE_SECONDS", 0.0)
+    client = Client()
+    async with running(client) as mirror:
+        client.fails = True
+        await asyncio.sleep(0.15)
+        assert "could not be followed" in (mirror.problem or "")
+        client.fails = False
+        await asyncio.sleep(0.4)
+        assert mirror.problem is None
+
+
+async def test_a_quiet_kind_is_listed_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection can die unnoticed."""
+    monkeypatch.setattr(mirrors, "QUIET_SECONDS", 0.02)
+    client = Client()
+    async with running(client) as mirror:
+        await asyncio.sleep(0.1)
+        assert client.lists > len(KINDS)
+        assert mirror.problem is None

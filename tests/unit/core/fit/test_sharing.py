@@ -89,6 +89,22 @@ def test_a_share_is_never_faster_nor_surer_than_its_card(load: Any, share: Any) 
 
 
 @few
+@given(loads)
+def test_a_client_of_a_slice_is_never_faster_nor_surer_than_the_slice(load: Any) -> None:  # noqa: ANN401 - a load
+    """Doubt about the slice and doubt about sharing both count."""
+    server = ServerConfig(max_num_seqs=16, max_model_len=512, max_num_batched_tokens=1024)
+    question = _ask(server=server, isolation=Isolation.NONE, confidence=0.5, flags_open=False)
+    question = replace(question, traffic=replace(question.traffic, load=load))
+    by_share = {offer.device.share: offer for offer in A100}
+    profile = ProfileName("3g.20gb")
+    both = (MigSlice(profile=profile), MpsShare(replicas=2, profile=profile))
+    alone, part = (_latencies(question, by_share[share]) for share in both)
+    for (seconds, spread), (slower, wider) in zip(alone, part, strict=True):
+        assert slower >= seconds
+        assert wider >= spread
+
+
+@few
 @given(loads, shares)
 def test_more_shares_of_a_card_are_never_faster(load: Any, share: Any) -> None:  # noqa: ANN401 - a load and a share
     """One more neighbour takes its part."""

@@ -44,9 +44,9 @@ SOLVES_PER_LIFE = 10
 """Solves for each time that as many events have come as slices live."""
 DIAL_BASE, DIAL_PER_MOVE = 2.01, 0.25
 """Moves that a GPU is worth with an empty budget, and more for each move unspent."""
-MOST_UNSPENT, LEAST_UNSPENT = 0.2, 5.0
+MOST_UNSPENT, LEAST_UNSPENT, EARNED = 0.2, 5.0, 0.98
 """The unspent budget is capped at that of a fifth of a mean life, or five moves in small fleets:
-freeing one card takes that many there as well."""
+freeing one card takes that many there as well. A fiftieth is not earned, for detours."""
 
 
 @dataclass
@@ -111,7 +111,7 @@ def optima(traffic: Traffic, counter: FewestCards) -> list[int]:
 
 def budget_of(traffic: Traffic, rate: float) -> Budget:
     """Return the budget of *rate* moves an arrival."""
-    return Budget(rate, max(MOST_UNSPENT * rate * traffic.live, LEAST_UNSPENT))
+    return Budget(EARNED * rate, max(MOST_UNSPENT * rate * traffic.live, LEAST_UNSPENT))
 
 
 def simulate(

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from rightslice.edge.fleet_schema import FleetFile, PricesFile
+from rightslice.edge.pack_file import PackFile
 
 _WORDS = {
     "string": "text",
@@ -28,6 +29,11 @@ def fleet_fields() -> None:
 def prices_fields() -> None:
     """Print the tables of a file of kind ``Prices``."""
     _tables(PricesFile, first="PricesFile")
+
+
+def pack_fields() -> None:
+    """Print the tables of a pack file."""
+    _tables(PackFile, first="PackFile")
 
 
 def _tables(shape: type, *, first: str) -> None:

@@ -12,8 +12,9 @@ from tools.docs.catalogue_reference import (
     sources_of_gpus,
 )
 from tools.docs.cli_reference import cli_help
+from tools.docs.crd_reference import operator_metrics, resource_fields, resource_rules
 from tools.docs.evidence import accuracy
-from tools.docs.file_reference import fleet_fields, prices_fields
+from tools.docs.file_reference import fleet_fields, pack_fields, prices_fields
 from tools.docs.json_reference import answer_kinds, answer_roots
 from tools.docs.manifest_reference import annotations_read, manifest_columns
 from tools.docs.snapshot_reference import snapshot_kinds
@@ -42,8 +43,12 @@ __all__ = [
     "manifest_columns",
     "mig_evidence",
     "model_families",
+    "operator_metrics",
+    "pack_fields",
     "price_dates",
     "prices_fields",
+    "resource_fields",
+    "resource_rules",
     "session",
     "show",
     "snapshot_kinds",

@@ -46,49 +46,77 @@ from rightslice.units import parse_bytes
 
 _Text = Annotated[str, Meta(min_length=1, max_length=253)]
 _Count = Annotated[int, Meta(ge=1, le=1_000_000)]
-_Usd = Annotated[float, Meta(ge=0, le=1e6)]
 
 
 class _Shape(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """Unknown fields are errors: a misspelt one must not be lost silently."""
 
 
-class _Nodes(_Shape, frozen=True, kw_only=True):
+class PackNodes(_Shape, frozen=True, kw_only=True):
+    """Nodes that are alike."""
+
     name: _Text
-    gpu: _Text
-    gpus_per_node: Annotated[int, Meta(ge=1, le=64)]
-    count: Annotated[int, Meta(ge=1, le=100_000)] = 1
-    cpu: str | float | None = None
-    memory: str | int | None = None
-    gpu_usd_per_hour: _Usd = 0.0
+    gpu: Annotated[_Text, Meta(description="Board name or alias.", examples=["H100-80GB"])]
+    gpus_per_node: Annotated[int, Meta(ge=1, le=64, description="Cards of one node.")]
+    count: Annotated[int, Meta(ge=1, le=100_000, description="How many nodes.")] = 1
+    cpu: Annotated[
+        str | float | None,
+        Meta(description="What pods may ask for on one node; left out: no limit.", examples=[96]),
+    ] = None
+    memory: Annotated[
+        str | int | None, Meta(description="The same of memory.", examples=["1Ti"])
+    ] = None
+    gpu_usd_per_hour: Annotated[
+        float, Meta(ge=0, le=1e6, description="Price of a card; without any, cards are counted.")
+    ] = 0.0
 
 
-class _Accept(_Shape, frozen=True, kw_only=True):
+class PackAccept(_Shape, frozen=True, kw_only=True):
+    """A profile that serves a workload."""
+
     profile: _Text
-    gpu: _Text | None = None
-    usd_per_hour: _Usd = 0.0
+    gpu: Annotated[
+        _Text | None, Meta(description="On this GPU only; left out: on each that has it.")
+    ] = None
+    usd_per_hour: Annotated[
+        float, Meta(ge=0, le=1e6, description="Price of the slice: the last tie-break.")
+    ] = 0.0
 
 
-class _Workload(_Shape, frozen=True, kw_only=True):
+class PackWorkload(_Shape, frozen=True, kw_only=True):
+    """Pods that are alike, each with one slice."""
+
     name: _Text
-    accept: tuple[_Accept, ...]
+    accept: Annotated[
+        tuple[PackAccept, ...], Meta(description="Each replica takes any one of these.")
+    ]
     replicas: _Count = 1
-    cpu: str | float = 0.0
-    memory: str | int = 0
-    apart: Literal["nothing", "gpu", "node"] = "nothing"
+    cpu: Annotated[str | float, Meta(description="What one pod asks for.", examples=["500m"])] = 0.0
+    memory: Annotated[str | int, Meta(description="The same of memory.", examples=["64Gi"])] = 0
+    apart: Annotated[
+        Literal["nothing", "gpu", "node"],
+        Meta(description="What no two replicas may share: a hard rule."),
+    ] = "nothing"
 
 
-class _Reserve(_Shape, frozen=True, kw_only=True):
+class PackReserve(_Shape, frozen=True, kw_only=True):
+    """Slices that are cut and kept free: head-room for large profiles."""
+
     profile: _Text
     count: _Count = 1
     gpu: _Text | None = None
 
 
-class _Pack(_Shape, frozen=True, kw_only=True):
-    nodes: tuple[_Nodes, ...]
-    workloads: tuple[_Workload, ...]
-    reserve: tuple[_Reserve, ...] = ()
-    prefer: Literal["spread", "pack"] = "spread"
+class PackFile(_Shape, frozen=True, kw_only=True):
+    """What `rightslice pack FILE` reads."""
+
+    nodes: tuple[PackNodes, ...]
+    workloads: tuple[PackWorkload, ...]
+    reserve: tuple[PackReserve, ...] = ()
+    prefer: Annotated[
+        Literal["spread", "pack"],
+        Meta(description="Among equal costs: replicas on many nodes, or nodes left empty."),
+    ] = "spread"
 
 
 def read_pack(path: Path, catalog: Catalog, backend: Backend | None = None) -> NodeAsk:
@@ -100,7 +128,7 @@ def read_pack(path: Path, catalog: Catalog, backend: Backend | None = None) -> N
         UnavailableError: when the operating system will not read it.
     """
     document = read_document(read_text(path), where=str(path))
-    shape = check_shape(document, _Pack)
+    shape = check_shape(document, PackFile)
     kinds = tuple(_kind(document, catalog, n, each) for n, each in enumerate(shape.nodes))
     grids = {kind.grid.name: kind.grid for kind in kinds}
     workloads = [_replicas(document, grids, n, each) for n, each in enumerate(shape.workloads)]
@@ -121,7 +149,7 @@ def read_pack(path: Path, catalog: Catalog, backend: Backend | None = None) -> N
     )
 
 
-def _kind(document: Document, catalog: Catalog, number: int, shape: _Nodes) -> NodeKind:
+def _kind(document: Document, catalog: Catalog, number: int, shape: PackNodes) -> NodeKind:
     at = f"$.nodes[{number}]"
     try:
         grid = catalog.gpu(shape.gpu).mig
@@ -143,7 +171,7 @@ def _kind(document: Document, catalog: Catalog, number: int, shape: _Nodes) -> N
 
 
 def _replicas(
-    document: Document, grids: dict[str, MigGrid], number: int, shape: _Workload
+    document: Document, grids: dict[str, MigGrid], number: int, shape: PackWorkload
 ) -> Replicas:
     at = f"$.workloads[{number}]"
     accepts = tuple(
@@ -168,7 +196,7 @@ def _replicas(
 
 
 def _accepted(
-    document: Document, grids: dict[str, MigGrid], at: str, shape: _Accept | _Reserve
+    document: Document, grids: dict[str, MigGrid], at: str, shape: PackAccept | PackReserve
 ) -> tuple[Accepted, ...]:
     if shape.gpu is not None and shape.gpu not in grids:
         known = ", ".join(sorted(grids))
@@ -180,7 +208,7 @@ def _accepted(
         raise document.field_error(
             f"{at}.profile", f"no GPU of these nodes has {shape.profile}; they have {known}"
         )
-    price = shape.usd_per_hour if isinstance(shape, _Accept) else 0.0
+    price = shape.usd_per_hour if isinstance(shape, PackAccept) else 0.0
     return tuple(
         Accepted(gpu=grid.name, profile=ProfileName(shape.profile), usd_per_hour=price)
         for grid in having

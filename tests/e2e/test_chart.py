@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +16,15 @@ from tools.testbed import nodes
 from tools.testbed.control_plane import ControlPlane
 from tools.testbed.release import CHART, Release
 
+WRITES = """
+import os, sys
+def hook(event, given):
+    if event == "open" and isinstance(given[2], int):
+        if given[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            sys.stderr.write(f"writes {given[0]}\\n")
+sys.addaudithook(hook)
+"""
+"""What Python runs at its start in the test of a read-only root."""
 LARGEST_BYTES = 640 * 1024 * 1024
 """The chart's memory limit."""
 
@@ -120,6 +132,33 @@ def test_memory_stays_under_its_limit(
     for number in range(20):
         created(plane, namespace, server(f"pod-{number}", f"facebook/opt-{number % 2 + 1}.3b"))
     assert release.processes[0].peak_bytes < LARGEST_BYTES / 2
+
+
+def test_a_replica_that_ends_serves_until_others_know(release: Release) -> None:
+    """On SIGTERM it is unready at once, still answers while Endpoints follow, and ends with 0."""
+    leaving = release.start(None, "--drain=3")
+    leaving.program.process.terminate()
+    eventually(lambda: leaving.get("/readyz")[0] == 503)
+    with socket.create_connection(("127.0.0.1", leaving.port), timeout=5):
+        assert leaving.get("/healthz")[0] == 200
+    assert leaving.program.process.wait(20) == 0
+    assert "Traceback" not in leaving.log
+
+
+def test_its_certificates_are_all_it_writes(
+    release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The chart's root file system is read-only: an audit hook sees no other file opened so."""
+    (tmp_path / "sitecustomize.py").write_text(WRITES, "utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    watched = release.start()
+    written = [one.split()[1] for one in watched.log.splitlines() if one.startswith("writes ")]
+    watched.program.stop()
+    assert written
+    assert {str(Path(one).parent) for one in written} == {
+        str(release.plane.folder / watched.program.name)
+    }
 
 
 def test_two_releases_do_not_meet(plane: ControlPlane, release: Release) -> None:

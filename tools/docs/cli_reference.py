@@ -19,6 +19,7 @@ VERBS = (
     "parse",
     "snapshot",
     "webhook",
+    "operator",
     "schema",
 )
 SUBJECTS = ("gpus", "mig", "models", "engines", "instances")

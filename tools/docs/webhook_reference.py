@@ -43,7 +43,12 @@ def webhook_metrics() -> None:
 
 def metric_rows() -> Iterator[tuple[str, str, tuple[str, ...], str]]:
     """Yield name as Prometheus shows it, type, labels and meaning of every metric."""
-    for metric in vars(Metrics()).values():
+    yield from rows_of(Metrics())
+
+
+def rows_of(metrics: object) -> Iterator[tuple[str, str, tuple[str, ...], str]]:
+    """Yield the same of any object that holds metrics."""
+    for metric in vars(metrics).values():
         for family in metric.collect() if hasattr(metric, "describe") else ():
             end = "_total" if family.type == "counter" else ""
             labels = tuple(metric._labelnames)  # noqa: SLF001 - the library shows them nowhere else

@@ -65,7 +65,7 @@ def spread_by_host(left_out: LeftOut, usual: float) -> tuple[float, float]:
     errors = np.abs([tpot_error(point, k) for point, k in decoded])
     shares = np.array([host_share_of(point, k) for point, k in decoded])
     tried = _HOST_SDS if np.median(shares) > _TELLING_SHARE else (usual,)
-    found: list[Device] = []
+    found = []
     for host in tried:
         needed = (errors / _Z90) ** 2 - (host * shares) ** 2
         plain = max(math.sqrt(max(float(np.quantile(needed, HELD)), 0.0)), _LEAST_SD)

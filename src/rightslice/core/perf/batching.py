@@ -51,7 +51,8 @@ def busy_loop(step: Step, requests: Requests, clients: float, capacity: float) -
     interference = (running - 1) * prefill / output
     if not is_measured:
         gathered = crowd.gathered * prefill / arithmetic.larger(output - 1, 1.0)
-        interference = arithmetic.larger(interference - gathered, 0.0)
+        most = prefill * step.chunk_tokens / step.prompt_tokens
+        interference = arithmetic.smaller(arithmetic.larger(interference - gathered, 0.0), most)
     tpot = step_seconds + interference
     decode = arithmetic.larger(output - 1, 0.0) * tpot
     own = step.prefill + step.steps_per_prompt(running) * step_seconds

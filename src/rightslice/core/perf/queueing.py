@@ -206,7 +206,10 @@ def _states(step: Step, requests: Requests, rate: float, capacity: int) -> _Stat
 
 def _mode(stay: Callable[[float], float], capacity: int) -> int:
     """Return the most likely number in system: the last to leave no faster than arrivals."""
-    low, high = 0, capacity
+    high = 1
+    while high <= capacity and stay(high) >= high:
+        high *= 2
+    low, high = high // 2, min(high - 1, capacity)
     while low < high:
         middle = (low + high + 1) // 2
         if stay(middle) >= middle:

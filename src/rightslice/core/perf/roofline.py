@@ -24,6 +24,7 @@ from operator import mul
 from typing import Final
 
 from rightslice.core.catalog.device import Device
+from rightslice.core.catalog.lengths import Lengths
 from rightslice.core.catalog.traffic import Traffic
 from rightslice.core.perf.anchors import BATCHES, LARGER, Anchors, Misfit, Place
 from rightslice.core.perf.arithmetic import SCALAR, Arithmetic
@@ -159,8 +160,19 @@ def step_of(sizing: Sizing, traffic: Traffic, constants: PerfConstants) -> Step:
     Raises:
         InputError: when the device's bandwidth, FLOP/s or (for several GPUs) link is unknown.
     """
-    work, rates = _rates_of(Same(sizing), Same(constants))
-    return step_under(rates, prompts_of(work, traffic))
+    lengths = traffic.input, traffic.output
+    return _step_of(Same(sizing), Same(constants), lengths, traffic.prefix_hit_ratio)
+
+
+@lru_cache(maxsize=1024)
+def _step_of(
+    sizing: Same[Sizing],
+    constants: Same[PerfConstants],
+    lengths: tuple[Lengths, Lengths],
+    prefix_hit_ratio: float,
+) -> Step:
+    work, rates = _rates_of(sizing, constants)
+    return step_under(rates, _prompts(work, *lengths, prefix_hit_ratio))
 
 
 @lru_cache(maxsize=1024)
@@ -218,7 +230,10 @@ class Prompts:
 
 def prompts_of(work: Work, traffic: Traffic) -> Prompts:
     """Return what the lengths of *traffic* make of a step with *work*."""
-    inputs, outputs, found = traffic.input, traffic.output, traffic.prefix_hit_ratio
+    return _prompts(work, traffic.input, traffic.output, traffic.prefix_hit_ratio)
+
+
+def _prompts(work: Work, inputs: Lengths, outputs: Lengths, found: float) -> Prompts:
     windows = [part.window_tokens for part in work.contexts]
     return Prompts(
         contexts=tuple([context_tokens(inputs, outputs, window) for window in windows]),
@@ -267,8 +282,10 @@ def _misfit(step: Step, rates: Rates, prompts: Prompts, anchors: Anchors) -> Mis
         weight_bytes=log(rates.narrowest_bytes),
     )
 
+    decode, prompt = step.each(1.0, 0.0), step.prefill / output / step.stages
+
     def tpot(sequences: float) -> float:
-        return step.seconds(sequences) + (sequences - 1) * step.prefill / output / step.stages
+        return decode(sequences) + (sequences - 1) * prompt
 
     rising = [(tpot(batch), tpot(batch * LARGER)) for batch in BATCHES]
     return anchors.seen_from(place, step.arithmetic).corrected(rising, step.arithmetic)

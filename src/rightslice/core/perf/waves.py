@@ -13,8 +13,7 @@ many tokens stay a wave: B prompts in a train of B/m steps, m prompts each, as f
 budget (``max-num-batched-tokens``) goes. They come in one full step and are computed in the next;
 what does not fit waits for a third. Lengths that vary with deviation s blur the wave by s sqrt(k)
 steps in k rounds, so that v = (B - 1) / (2 sqrt(pi k) s), until nothing is left of it and v is
-(B - 1) / O. Where the steps cannot hold the prompts of all, a queue of prompts stays: g = B/m steps
-hold one round.
+(B - 1) / O. Where the steps of one round cannot hold the prompts of all, a queue of prompts stays.
 
 Checked against simulation by benchmarks/queueing.py. Known gap: between a wave and no wave the
 largest waits are up to a quarter longer than said here.
@@ -76,9 +75,7 @@ class _Train:
     most_steps: float
     """The same of the last in twenty."""
     queued: float
-    """Steps that all prompts wait further because a round does not hold them."""
-    a_step: float
-    """Prompts that one step takes."""
+    """Prompts of others that all wait for further because a round does not hold them."""
 
 
 def crowd_of(step: Step, requests: Requests, running: float) -> Crowd:
@@ -94,12 +91,13 @@ def crowd_of(step: Step, requests: Requests, running: float) -> Crowd:
     caught = 1 + _CAUGHT * prefill / (prefill + 4 * _ROUND_TRIP)
     expected = (1 + own) * caught * together
     fluid = (1 + larger(share, 1.0)) * caught
-    evenly = fluid * (running - 1) / requests.output_tokens
-    gathered = larger(smaller(fluid * together, train.gathered) - evenly, 0.0)
+    evenly = (running - 1) / requests.output_tokens
+    most = train.gathered + (fluid - 1) * evenly
+    gathered = larger(smaller(fluid * together, most) - fluid * evenly, 0.0)
     prompts = smaller(expected, train.prompts)
     further = smaller(larger((1 + prompts / 2) * share - own, 0.0), train.steps)
     rest, inside = larger(seconds - prefill, 0.0), smaller(seconds, prefill)
-    held_up = train.queued * (seconds + train.a_step * prefill)
+    held_up = train.queued * (prefill + seconds * step.prompt_tokens / step.chunk_tokens)
     longest = train.most_prompts * prefill + train.most_steps * seconds
     longest = longest * (1 + _UNEVEN * smaller(blur, 1.0))
     counted = _counted(expected, arithmetic)
@@ -124,6 +122,7 @@ def _train(step: Step, requests: Requests, running: float) -> _Train:
     a_step = smaller(room, running)
     length = running / room
     before = (1 + _SPILLED) * larger(1 - _HEAD / length, 0.0)
+    round_holds = (requests.output_tokens - 1) * step.chunk_tokens / step.prompt_tokens
     most = larger(smaller(smaller(length - 1, length / 2), 2.0), 0.0)
     alone = (running - 1) * (1 - 1 / running)
     mean = (own + before) * a_step - 1
@@ -134,8 +133,7 @@ def _train(step: Step, requests: Requests, running: float) -> _Train:
         steps=before,
         most_prompts=larger((own + most) * a_step - 1, running * 0.0),
         most_steps=most,
-        queued=larger(length - (requests.output_tokens - 1) - own - before, 0.0),
-        a_step=a_step,
+        queued=larger(running - round_holds - (own + before) * a_step, 0.0),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rightslice.core.catalog.lengths import Lengths
@@ -74,6 +74,7 @@ def test_the_more_lengths_vary_the_shorter_the_wait(one: float, more: float, cli
     assert waits[1] <= waits[0] * (1 + 1e-9)
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.integers(2, 600), st.integers(100, 4000), st.sampled_from([512, 2048, 8192]))
 def test_more_equal_clients_are_never_faster(output: int, prompt: int, chunk: int) -> None:
     """In a wave too, TPOT does not fall as clients are added."""

@@ -55,7 +55,8 @@ class Flags:
             utilization = utilization_wanted(
                 question.server, question.engine, device, self._context
             )
-            if question.server.kv_cache_dtype is None and takes_fp8_cache(device):
+            is_open = bool(question.kv_cache_dtypes) and question.server.kv_cache_dtype is None
+            if is_open and takes_fp8_cache(device):
                 dtypes = question.kv_cache_dtypes
         key = offer.tensor_parallel, utilization, dtypes
         if key not in self._known:

@@ -22,6 +22,9 @@ from rightslice.core.fit.frontier import Frontier, FrontierPoint, target_of, unb
 from rightslice.core.perf.result import Prediction
 from rightslice.core.sizing.result import Sizing
 
+_NOTHING: Final = Fraction(0)
+_NO_CARDS: Final = Fraction(1000)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
@@ -43,12 +46,23 @@ class Offer:
     """Whole-card equivalents that one replica pays for; None on an unknown MIG grid."""
     usd_per_hour: Fraction | None
 
-    @property
+    @cached_property
     def name(self) -> str:
         """A name that tells offers of one pool apart: ``H100-SXM-80GB 3g.40gb``."""
         ranks = f" x{self.tensor_parallel}" if self.tensor_parallel > 1 else ""
         where = "" if self.pool == self.device.gpu.name else f" on {self.pool}"
         return f"{self.device.label}{ranks}{where}"
+
+    @cached_property
+    def cost_order(self) -> tuple[bool, float, Fraction, float, Fraction]:
+        """What puts one replica of the cheaper offer first: dollars, then part of a card.
+
+        Fractions compare slowly: the floats nearest to them go before. What has no price comes
+        last, and a slice on an unknown grid behind all that are known.
+        """
+        cost = _NOTHING if self.usd_per_hour is None else self.usd_per_hour
+        cards = _NO_CARDS if self.cards is None else self.cards
+        return self.usd_per_hour is None, float(cost), cost, float(cards), cards
 
 
 class Constraint(Enum):

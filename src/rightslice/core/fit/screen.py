@@ -50,6 +50,11 @@ class Standings:
     is_sure: Mask
     """False where figures are too near a limit: `judge` tells."""
 
+    def rows(self) -> list[tuple[int, int, float, bool]]:
+        """Return the same entry by entry, as plain numbers."""
+        columns = self.variant, self.replicas, self.headroom_ratio, self.is_sure
+        return list(zip(*(column.tolist() for column in columns), strict=True))
+
 
 class _Run(NamedTuple):
     """Rows under their part of the load, and the places that it needs."""
@@ -191,7 +196,7 @@ class Screen:
             return _Run(rows, wanted, none, None, alive)
         calm = np.flatnonzero(is_calm)
         each = (np.cumsum(is_calm) - 1)[kind[within]]
-        found = rows_of(sweep.rates(points.rows(calm), rate[calm]), each)
+        found = rows_of(sweep.rates(points.rows(calm), rate[calm], self.question.slo), each)
         return _Run(rows, wanted, alive[within], found, alive[~within])
 
     def _met(self, run: _Run, confidence: float) -> _Met:

@@ -208,7 +208,7 @@ class _Group:
         self._places = {key: place for place, key in enumerate(entries)}
         self._constants = constants
         self._screen: Screen = Screen(question, self._entries, constants)
-        self._standings: dict[float, Standings] = {}
+        self._standings: dict[float, list[tuple[int, int, float, bool]]] = {}
         self._refusals: dict[float, _Refusals] = {}
         self._held: tuple[Array, Mask] | None = None
 
@@ -218,24 +218,21 @@ class _Group:
         entry = self._entries[place]
         if confidence not in self._standings:
             standings = self._screen.standings(confidence)
-            self._standings[confidence] = standings
+            self._standings[confidence] = standings.rows()
             self._refusals[confidence] = _Refusals(self._screen, standings, confidence)
-        standings = self._standings[confidence]
-        if not standings.is_sure[place]:
+        variant, replicas, room, is_sure = self._standings[confidence][place]
+        if not is_sure:
             return judge_servers(question, *entry, self._constants)
-        replicas = int(standings.replicas[place])
         if not replicas:
             words = _Words(question, entry, self._constants, self._refusals[confidence], place)
             return Pending(replicas=0, room=0.0, work_out=words.refusal)
-        server = entry.servers[int(standings.variant[place])]
         trial = Trial(
-            question=question, offer=entry.offer, server=server, constants=self._constants
+            question=question,
+            offer=entry.offer,
+            server=entry.servers[variant],
+            constants=self._constants,
         )
-        return Pending(
-            replicas=replicas,
-            room=float(standings.headroom_ratio[place]),
-            work_out=partial(trial.held_by, replicas),
-        )
+        return Pending(replicas=replicas, room=room, work_out=partial(trial.held_by, replicas))
 
     def held_load(self, key: _Key, question: Question) -> tuple[float, bool] | None:
         """Return the load that a replica of the refused entry holds, and whether it starts.
@@ -312,32 +309,16 @@ _ROOM: Final = 5
 
 
 def price_order(candidate: Candidate) -> _Order:
-    """Return a sort key: dollars an hour, part of a card, room to the targets, then memory.
-
-    Dollars and cards are fractions, which compare slowly: the floats nearest to them go before.
-    """
+    """Return a sort key: dollars an hour, part of a card, room to the targets, then memory."""
     offer, replicas = candidate.offer, candidate.replicas
-    cost, cards = candidate.usd_per_hour, offer.cards
-    if cards is None:
-        cards = _NO_CARDS
-    elif replicas > 1:
-        cards *= replicas
-    dollars = _NOTHING if cost is None else cost
-    return (
-        cost is None,
-        dollars.numerator / dollars.denominator,
-        dollars,
-        cards.numerator / cards.denominator,
-        cards,
-        -candidate.judgement.headroom_ratio,
-        offer.device.memory_bytes,
-        offer.name,
-    )
-
-
-_NOTHING: Final = Fraction(0)
-_NO_CARDS: Final = Fraction(1000)
-"""Of a slice on an unknown grid: behind all that are known."""
+    order = offer.cost_order
+    if replicas > 1:
+        dollars, cards = order[2] * replicas, order[4]
+        if offer.cards is not None:
+            cards *= replicas
+        order = order[0], float(dollars), dollars, float(cards), cards
+    room = -candidate.judgement.headroom_ratio
+    return *order, room, offer.device.memory_bytes, offer.name
 
 
 def _strength(offer: Offer) -> tuple[float, int]:

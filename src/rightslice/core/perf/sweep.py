@@ -103,12 +103,17 @@ def clients(rows: Points, concurrency: Array) -> Swept:
         return _swept(rows, state, doubt, is_served)
 
 
-def rates(rows: Points, requests_per_second: Array) -> Swept:
-    """Return every row's steady state under a rate; those that never settle are not served."""
+def rates(rows: Points, requests_per_second: Array, slo: Slo | None = None) -> Swept:
+    """Return every row's steady state under a rate; those that never settle are not served.
+
+    Where *slo* is all that counts, and asks for the mean TPOT only, all tokens meet the mean batch:
+    percentiles of TPOT are then those of one batch.
+    """
+    met = States.met if slo is None or slo.tpot_percentile is not None else States.usual
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         size = min(_BLOCK, max(len(rows) // 2, _SMALL_BLOCK))
         blocks = _blocks(_chains(rows).reach(requests_per_second), size)
-        parts = [_rates(rows.rows(block), requests_per_second[block]) for block in blocks]
+        parts = [_rates(rows.rows(block), requests_per_second[block], met) for block in blocks]
     return rows_of(joined(parts), np.argsort(np.concatenate(blocks)))
 
 
@@ -169,9 +174,9 @@ def _chains(rows: Points) -> Chains:
     return Chains(step=rows.step, requests=rows.requests, capacity=places)
 
 
-def _rates(rows: Points, rate: Array) -> Swept:
+def _rates(rows: Points, rate: Array, met: Callable[[States], Met]) -> Swept:
     chains = _chains(rows)
-    state, is_served = _settled(chains, rate)
+    state, is_served = _settled(chains, rate, met)
     is_served &= rows.places >= 1
     utilization = np.where(rows.places >= 1, state.utilization, np.inf)
     state = _only(is_served, state, waiting=np.inf, utilization=utilization)

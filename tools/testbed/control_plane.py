@@ -28,8 +28,8 @@ from tools.testbed.pki import Pair, Pki
 START_SECONDS = 90.0
 STOP_SECONDS = 15.0
 NO_STREAMED_LISTS = "WatchList=false"
-"""The packaged etcd 3.5.1 reports no progress of watches: lists streamed by watches are refused, and
-kwok, which asks for them, saw new nodes and pods up to a minute late."""
+"""The packaged etcd 3.5.1 reports no progress of watches: lists streamed by watches are refused,
+and kwok, which asks for them, saw new nodes and pods up to a minute late."""
 CONTROLLERS = (
     "deployment-controller", "replicaset-controller", "statefulset-controller", "job-controller",
     "serviceaccount-controller", "serviceaccount-token-controller", "garbage-collector-controller",

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import pytest
 import typer
 import typer.core
-from tools.docs.transcript import CUT, ROOT, output_of
 
 import rightslice
 from rightslice.entry.cli.app import command_line
+from tools.docs.transcript import CUT, ROOT, output_of
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -5,7 +5,8 @@ for a slice take the one that costs the least capability; ties go to the fuller 
 the card that came first. An empty card is opened only when no card in use has room, since what
 it costs is the card. Which card is chosen decides; which slot of it hardly matters (measured in
 `benchmarks/packing_churn.py`). The rule is that of fragmentation-aware MIG placement (GRMU,
-arXiv 2502.01909); a slice never moves here: `repack` does that.
+arXiv 2502.01909); a slice never moves here: `repack` does that. Head-room for large profiles is
+kept by refusing a place that would leave too few cards with room for one.
 """
 
 from __future__ import annotations
@@ -14,7 +15,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rightslice.core.catalog.mig import MigGrid, Placement, ProfileName
-from rightslice.core.packing.cards import EMPTY, CardTable, Content, bit_indices, card_table
+from rightslice.core.packing.cards import (
+    EMPTY,
+    BestSpot,
+    CardTable,
+    Content,
+    bit_indices,
+    card_table,
+)
 from rightslice.errors import InputError, UnknownNameError
 
 
@@ -35,6 +43,8 @@ class NoSeat:
     profile: ProfileName
     cards: int
     """How many cards were asked; every one of them is blocked."""
+    held_for: tuple[ProfileName, ...] = ()
+    """Profiles whose head-room would have had to give way."""
 
 
 class CardPool:
@@ -43,8 +53,24 @@ class CardPool:
     A decision looks at contents, of which there are a few hundred, not at cards.
     """
 
-    def __init__(self, grid: MigGrid, names: frozenset[str] | None = None) -> None:
+    def __init__(
+        self,
+        grid: MigGrid,
+        names: frozenset[str] | None = None,
+        *,
+        reserve: Mapping[ProfileName, int] | None = None,
+    ) -> None:
+        """Start without cards; *reserve*: cards that are to keep room for one more of a profile.
+
+        Raises:
+            InputError: when the grid is unknown.
+            UnknownNameError: when a reserved profile is none of the pool's.
+        """
         self.table: CardTable = card_table(grid, names)
+        self._reserve = dict(reserve or {})
+        for name in self._reserve:
+            if name not in self.table.profiles:
+                raise UnknownNameError("MIG profile of the pool", name, self.table.profiles)
         self._contents: dict[str, Content] = {}
         self._alike: dict[Content, dict[str, None]] = {}
 
@@ -95,19 +121,50 @@ class CardPool:
             raise UnknownNameError("MIG profile of the pool", profile, self.table.profiles)
         best: tuple[bool, int, int] | None = None
         chosen, bit = EMPTY, 0
+        held = self._held_from(profile)
         for content in self._alike:
-            spot = self.table.best_spot(content, profile)
+            spot = self._spot(content, profile, held)
             if spot is None:
                 continue
             rank = (content == EMPTY, spot.loss, self.table.room(content).bit_count())
             if best is None or rank < best:
                 best, chosen, bit = rank, content, spot.bit
         if best is None:
-            return NoSeat(profile=profile, cards=len(self))
+            return NoSeat(profile=profile, cards=len(self), held_for=held)
         card = next(iter(self._alike[chosen]))
         self._set(card, chosen | bit)
         (placement,) = self.table.layout(bit)
         return Seated(card=card, placement=placement, capability_loss=best[1])
+
+    def _held_from(self, profile: ProfileName) -> tuple[ProfileName, ...]:
+        """Return the other reserved profiles for which no more cards have room than are kept."""
+        return tuple(
+            name
+            for name, kept in self._reserve.items()
+            if name != profile
+            and kept
+            >= sum(
+                len(c) for content, c in self._alike.items() if self.table.room_for(content, name)
+            )
+        )
+
+    def _spot(
+        self, content: Content, profile: ProfileName, held: tuple[ProfileName, ...]
+    ) -> BestSpot | None:
+        """Return the best spot on a card that leaves it room for each profile *held*."""
+        table = self.table
+        guarded = [name for name in held if table.room_for(content, name)]
+        best = table.best_spot(content, profile)
+        if best is None or all(table.room_for(content | best.bit, name) for name in guarded):
+            return best
+        before = table.room(content).bit_count()
+        kept = {
+            1 << index: table.room(content | 1 << index).bit_count()
+            for index in bit_indices(table.room_for(content, profile))
+            if all(table.room_for(content | 1 << index, name) for name in guarded)
+        }
+        bit = max(kept, key=lambda option: kept[option], default=None)
+        return None if bit is None else BestSpot(bit=bit, loss=before - kept[bit])
 
     def take(self, card: str, placement: Placement) -> None:
         """Put a slice at *placement* of *card*, whoever decided so.

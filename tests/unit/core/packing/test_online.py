@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rightslice.core.catalog.mig import MigGrid, Placement, ProfileName
@@ -91,3 +91,29 @@ def test_cards_come_and_go(a100: MigGrid) -> None:
     assert (len(pool), pool.in_use) == (1, 0)
     with pytest.raises(InputError, match="exists already"):
         pool.add_card("c1")
+
+
+def test_head_room_is_held_back_from_other_slices(a100: MigGrid) -> None:
+    """One of two cards stays free for a 7g, which then takes it."""
+    large, small = ProfileName("7g.40gb"), ProfileName("1g.5gb")
+    pool = CardPool(a100, frozenset({large, small}), reserve={large: 1})
+    pool.add_card("a")
+    pool.add_card("b")
+    answers = [pool.place(small) for _ in range(8)]
+    assert all(isinstance(answer, Seated) for answer in answers[:7])
+    assert answers[7] == NoSeat(profile=small, cards=2, held_for=(large,))
+    assert isinstance(pool.place(large), Seated)
+
+
+@given(asked=st.lists(st.sampled_from(["1g.5gb", "2g.10gb", "3g.20gb"]), max_size=40))
+@settings(max_examples=40, deadline=None)
+def test_head_room_never_falls_below_what_is_kept(asked: list[str], a100: MigGrid) -> None:
+    """However slices come, two cards keep room for a 4g."""
+    large = ProfileName("4g.20gb")
+    pool = CardPool(a100, reserve={large: 2})
+    for name in "abcd":
+        pool.add_card(name)
+    for profile in asked:
+        pool.place(ProfileName(profile))
+        able = sum(bool(pool.table.room_for(each, large)) for each in pool.contents.values())
+        assert able >= 2

@@ -14,6 +14,7 @@ DEEPEST: Final = 40
 
 _MOST_PARTS: Final = 20_000
 
+_TEXT: Final = frozenset({str})
 _LONGEST_INTEGER_BITS: Final = 256
 """Longer whole numbers are no text of a manifest, and slow to write out."""
 
@@ -22,7 +23,7 @@ def mapping(value: object) -> Mapping[str, object]:
     """Return *value* when it is an object whose keys are text, else an empty one."""
     if not isinstance(value, dict):
         return {}
-    if all(type(key) is str for key in value):
+    if _TEXT.issuperset(map(type, value)):
         return value
     return {key: item for key, item in value.items() if isinstance(key, str)}
 

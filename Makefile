@@ -7,7 +7,7 @@ LOCK    = uv pip compile --universal --python-version 3.11 --generate-hashes --n
 	  --exclude-newer "$$(date -d '-7 days' +%F)" pyproject.toml
 COGGED  = README.md $$(grep -rlF '[[[cog' docs --include='*.md')
 
-.PHONY: demo test lint types imports unit docs bench e2e test-oracle lock golden setup clean help
+.PHONY: demo demo-cluster test lint types imports unit docs bench e2e test-oracle lock golden setup clean help
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/'
@@ -23,6 +23,9 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 
 demo: setup      ## plan the example fleet: pictures, manifests and a report in out/
 	@$(BIN)/rightslice plan examples/gpu-as-a-service/fleet.yaml --write out/manifests --report out/report.html
+
+demo-cluster: setup  ## the webhook on a real API server: pods before and after admission
+	@$(BIN)/python -m tools.testbed.demo
 
 test: setup lint types imports unit docs  ## everything CI checks
 
@@ -46,7 +49,7 @@ docs: setup      ## generated parts are current, and the site builds without a w
 
 e2e: setup       ## tests on a real control plane; its programs are built once, into ~/.cache
 	@$(BIN)/python -m tools.testbed.assets > /dev/null || echo 'THE CLUSTER TESTS WILL BE SKIPPED: no control plane'
-	$(BIN)/pytest tests/e2e -rs
+	$(BIN)/pytest tests/e2e tests/golden/test_chart.py -rs
 
 test-oracle: setup  ## compare KV planning with vLLM's own code; RIGHTSLICE_ORACLE names its wheels
 	$(BIN)/pytest -q -s -rs tests/oracle
@@ -62,6 +65,7 @@ lock:            ## refresh requirements/*.txt (needs uv; packages at least a we
 	$(LOCK) -o requirements/runtime.txt
 	$(LOCK) --extra cluster -o requirements/cluster.txt
 	$(LOCK) --extra cluster --group dev -o requirements/dev.txt
+	echo hatchling | $(subst pyproject.toml,--constraints requirements/dev.txt -,$(LOCK)) -o requirements/build.txt
 
 clean:
 	rm -rf $(VENV) out site .mypy_cache .ruff_cache .pytest_cache

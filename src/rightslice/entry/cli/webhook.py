@@ -120,7 +120,9 @@ def webhook(  # noqa: PLR0913 - one parameter an option
             WebhookOptions,
             serve,
         )
-    except ImportError as error:
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("rightslice"):
+            raise
         raise UnavailableError(
             f"{error.name} is not installed: install rightslice[cluster]"
         ) from None

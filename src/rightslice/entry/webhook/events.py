@@ -34,6 +34,7 @@ REASONS: Final[Mapping[Outcome, str]] = {
     Outcome.RESIZED: "Normal",
     Outcome.LARGEST: "Warning",
     Outcome.NO_ROOM: "Warning",
+    Outcome.NOTHING_HOLDS: "Warning",
     Outcome.NOT_UNDERSTOOD: "Warning",
     Outcome.LEFT_ALONE: "Normal",
 }

@@ -112,6 +112,10 @@ def pack_command(  # noqa: PLR0913 - one parameter an option
     else:
         for line in describe(grid, wanted, answer):
             typer.echo(line)
+        if backend is Backend.DEVICE_PLUGIN:
+            typer.echo(
+                "Of layouts whose start slots counts alone make certain; proven among those."
+            )
     return Exit.DONE if isinstance(answer, Packing) else Exit.NO
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from rightslice.kube.crd.decode import decode
 from rightslice.kube.crd.definition import API_VERSION
-from rightslice.kube.crd.deployment import ModelDeploymentSpec
+from rightslice.kube.operate.decide import Outcome, decide
+from rightslice.kube.operate.view import read_served
 from tests.e2e.conftest import eventually
+from tests.unit.kube.admission.worlds import node
 from tests.unit.kube.crd.specs import fuzzed, spec
+from tests.unit.kube.operate.worlds import NOW, world
 from tools.crds import FOLDER
 from tools.testbed.api import Api, Reply
 from tools.testbed.control_plane import ControlPlane
@@ -137,12 +140,18 @@ def test_people_see_what_matters(plane: ControlPlane, api: Api, namespace: str) 
 
 
 def test_fuzzed_specs_are_refused_or_read(api: Api) -> None:
-    """What the API server lets pass has the shape that the operator reads."""
+    """What the API server lets pass is decided, and a condition says what of it."""
     passed = 0
+    around = world(node("a", {"nvidia.com/mig-2g.10gb": "4"}))
+    around = replace(around, models={("default", name[1]): m for name, m in around.models.items()})
     for seed in range(FUZZED):
         reply = _create(api, "ModelDeployment", fuzzed(seed))
         assert reply.status in (201, 400, 422), reply.body
         if reply.status == 201:
             passed += 1
-            assert decode(ModelDeploymentSpec, reply.body["spec"]).problems == ()
+            one = read_served(reply.body)
+            assert one.problems == ()
+            decided = decide(one, around, NOW)
+            told = [each.message for each in decided.status.conditions[:2] if each.message]
+            assert told or decided.outcome is Outcome.OFF, reply.body
     assert 50 < passed < FUZZED / 2, passed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import signal
 import subprocess
 import sys
@@ -247,3 +248,48 @@ def test_three_models_run_on_one_card_in_enforce(
     assert columns.count("True") == 3
     plane.kubectl("-n", namespace, "delete", "mdep", "--all")
     eventually(lambda: not plane.kubectl("-n", namespace, "get", "deploy", "-o", "name"), 60)
+
+
+def test_two_operators_and_four_kills_leave_one_deployment(
+    plane: ControlPlane, namespace: str, operator: Callable[..., Process]
+) -> None:
+    """One acts, the other takes over when it is killed; nothing is made twice or left behind."""
+    _models(plane, namespace)
+    chosen = random.Random(8)  # noqa: S311 - repeatable, not secret
+    both = [operator("--ceiling=enforce", "--settle=0") for _ in range(2)]
+    for turn in range(4):
+        concurrency = 128 if turn % 2 else 1
+        _serve(
+            plane, namespace, "opt", mode="enforce", slo={"tpot": "30ms"}, concurrency=concurrency
+        )
+        time.sleep(chosen.random() * 3)
+        both[turn % 2].end(signal.SIGKILL)
+        both[turn % 2].start()
+    eventually(lambda: _settled(plane, namespace, "opt"), 90)
+    assert _ready(plane, namespace) == ["nvidia.com/mig-3g.20gb"]
+    eventually(lambda: len(_names(plane, namespace, "deploy")) == 1, 60)
+    assert _names(plane, namespace, "svc") == ["service/opt"]
+    assert len(_names(plane, namespace, "pdb")) == 1
+    plane.kubectl("-n", namespace, "delete", "mdep", "--all")
+    eventually(lambda: not _ready(plane, namespace), 60)
+
+
+def test_what_belongs_to_others_is_left_alone(
+    plane: ControlPlane, namespace: str, operator: Callable[..., Process]
+) -> None:
+    """A Service of the same name stays as it is, and an event says so."""
+    _models(plane, namespace)
+    plane.kubectl("-n", namespace, "create", "service", "clusterip", "opt", "--tcp=80")
+    get = ("-n", namespace, "get", "svc", "opt", "-o", "json")
+    before = plane.kubectl(*get)
+    _serve(plane, namespace, "opt", mode="enforce")
+    operator("--ceiling=enforce")
+    events = ("-n", namespace, "get", "events")
+    eventually(lambda: "Service opt belongs to somebody else" in plane.kubectl(*events), 60)
+    assert plane.kubectl(*get) == before
+    assert _names(plane, namespace, "deploy") == []
+    plane.kubectl("-n", namespace, "delete", "mdep", "--all")
+
+
+def _names(plane: ControlPlane, namespace: str, kind: str) -> list[str]:
+    return plane.kubectl("-n", namespace, "get", kind, "-o", "name").split()

@@ -20,6 +20,7 @@ from lightkube.resources.core_v1 import ConfigMap, Event, Service
 from lightkube.resources.policy_v1 import PodDisruptionBudget
 from lightkube.types import PatchType
 
+from rightslice.errors import UnavailableError
 from rightslice.kube.crd.decode import encode
 from rightslice.kube.crd.definition import API_VERSION, MODEL, MODEL_DEPLOYMENT, VERSION
 from rightslice.kube.manifest import GROUP, Manifest, digest
@@ -41,6 +42,10 @@ ModelResource: Final = create_namespaced_resource(GROUP, VERSION, MODEL.kind, MO
 DeploymentResource: Final = create_namespaced_resource(
     GROUP, VERSION, MODEL_DEPLOYMENT.kind, MODEL_DEPLOYMENT.plural
 )
+
+
+class ForeignObjectError(UnavailableError):
+    """An object that would be made is there already, and is not ours."""
 
 
 @dataclass
@@ -88,6 +93,7 @@ class ClusterCalls:
         """Carry out one change; what is gone already counts as deleted."""
         client: Any = self.client
         if isinstance(action, Apply):
+            await self._check_ours(namespace, action.manifest)
             await client.apply(_object(action.manifest), field_manager=FIELD_MANAGER)
         elif isinstance(action, Scale):
             patch = {"spec": {"replicas": action.replicas}}
@@ -101,6 +107,23 @@ class ClusterCalls:
             except ApiError as error:
                 if error.status.code != _NOT_FOUND:
                     raise
+
+    async def _check_ours(self, namespace: str, manifest: Manifest) -> None:
+        """Refuse to touch an object of the same name that belongs to somebody else."""
+        client: Any = self.client
+        metadata: Any = manifest["metadata"]
+        kind, name = str(manifest["kind"]), str(metadata["name"])
+        try:
+            found = await client.get(_KINDS[kind], name, namespace=namespace)
+        except ApiError as error:
+            if error.status.code == _NOT_FOUND:
+                return
+            raise
+        owners = {one.uid for one in found.metadata.ownerReferences or ()}
+        if metadata["ownerReferences"][0]["uid"] not in owners:
+            raise ForeignObjectError(
+                f"{kind} {name} belongs to somebody else; rename it, or the ModelDeployment"
+            )
 
     async def tell(self, key: Key, uid: str, reason: str, message: str) -> None:
         """Write an event about a ModelDeployment."""

@@ -22,7 +22,7 @@ from lightkube import ApiError
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.cluster.lease import Leadership
 from rightslice.edge.cluster.mirror import Mirror
-from rightslice.entry.operator.api import CallError, ClusterCalls, applied
+from rightslice.entry.operator.api import CallError, ClusterCalls, ForeignObjectError, applied
 from rightslice.entry.operator.metrics import Metrics
 from rightslice.entry.operator.models import find_model
 from rightslice.kube.admission.decide import Recommend
@@ -116,7 +116,7 @@ class Operator:
         if not self.is_listed or time.monotonic() - self._listed_at > self.rules.resync_seconds:
             await self._list()
         self._cluster = self.mirror.state.cluster()
-        if not self.leadership.leads:
+        if not self.leadership.leads or not self.mirror.is_ready:
             return 0
         now = dt.datetime.now(dt.UTC)
         models, failures = await self._find_models(timestamp(now))
@@ -189,10 +189,12 @@ class Operator:
                 return failures + 1
             if isinstance(action, Apply):
                 name, made = applied(action)
-                if self._applied.get(name) == made:
+                if self._applied.get(name) == made and "/Deployment/" not in name:
                     continue
             try:
                 await self.calls.act(decision.key[0], action)
+            except ForeignObjectError as error:
+                return failures + await self._foreign(served, str(error))
             except CallError as error:
                 logger.warning("%s %s: %s", "/".join(decision.key), type(action).__name__, error)
                 self.metrics.failures.labels(type(action).__name__).inc()
@@ -222,7 +224,8 @@ class Operator:
         offer = "" if found is None else f"{found.offer.replicas} x {found.offer.offer}"
         said = decision.outcome.value, offer
         first = decision.key not in self._told
-        if self._told.get(decision.key) == said:
+        told = self._told.get(decision.key)
+        if told == said or (told is not None and told[0] == "NotOurs"):
             return 0
         self._told[decision.key] = said
         if first and _was_told(served, said):
@@ -232,6 +235,17 @@ class Operator:
             await self.calls.tell(decision.key, served.uid, decision.outcome.value, message)
         except CallError as error:
             return self._failed("event", decision.key, error)
+        return 0
+
+    async def _foreign(self, served: Served, problem: str) -> int:
+        """Tell once that a name is taken; nothing else of this ModelDeployment is changed."""
+        if self._told.get(served.key) != ("NotOurs", problem):
+            self._told[served.key] = ("NotOurs", problem)
+            logger.warning("%s: %s", "/".join(served.key), problem)
+            try:
+                await self.calls.tell(served.key, served.uid, "NotOurs", problem)
+            except CallError as error:
+                return self._failed("event", served.key, error)
         return 0
 
     def _failed(self, what: str, key: Key, error: Exception) -> int:

@@ -16,6 +16,7 @@ from rightslice.core.catalog.fleet import MigStrategy, NodeGroup, Workload
 from rightslice.core.catalog.question import Question
 from rightslice.core.catalog.share import MigSlice
 from rightslice.core.plan.result import Placed
+from rightslice.kube.admission.settings import MODE_LABEL, Mode
 from rightslice.kube.assignments import Assignment
 from rightslice.kube.crd.decode import encode
 from rightslice.kube.crd.definition import API_VERSION, MODEL_DEPLOYMENT
@@ -160,6 +161,8 @@ def _adjust(deployment: Manifest, choice: Choice, engine: Engine) -> tuple[str, 
     for name in _PLANNED_NOTES:
         notes["annotations"].pop(f"{GROUP}/{name}", None)
     spec: Any = deployment["spec"]
+    # The webhook has nothing to say of pods that are sized here.
+    spec["template"]["metadata"]["annotations"] = {MODE_LABEL: Mode.OFF.value}
     pod = spec["template"]["spec"]
     pod.pop("affinity", None)
     pod.pop("nodeSelector", None)

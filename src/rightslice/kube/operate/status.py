@@ -51,6 +51,13 @@ def status_of(findings: Findings, reason: str) -> ModelDeploymentStatus:
     wanted = None if choice is None else offer_status(choice, findings.revision)
     current = _current(served)
     proposed = None if current is not None and _same(current, wanted) else wanted
+    conditions = carried_over(
+        _conditions(findings, reason, settled=wanted is not None and proposed is None),
+        served.before.conditions,
+        timestamp(findings.now),
+    )
+    if reason == "NotReady":  # what was found before is kept until the cluster is seen again
+        return replace(served.before, conditions=conditions)
     waiting = () if chosen is None else chosen.waiting
     return ModelDeploymentStatus(
         observed_generation=served.generation,
@@ -62,11 +69,7 @@ def status_of(findings: Findings, reason: str) -> ModelDeploymentStatus:
         recommendation=_recommendation(findings, choice),
         lowering=None if chosen is None else chosen.lowering,
         waiting_for=(*waiting, *_unready(findings, wanted, current))[:8],
-        conditions=carried_over(
-            _conditions(findings, reason, settled=wanted is not None and proposed is None),
-            served.before.conditions,
-            timestamp(findings.now),
-        ),
+        conditions=conditions,
     )
 
 

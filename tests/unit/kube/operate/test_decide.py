@@ -94,10 +94,13 @@ def test_what_one_is_given_is_not_promised_to_the_next() -> None:
 
 
 def test_nothing_is_decided_on_an_old_view() -> None:
-    """The conditions are unknown, not false."""
-    around = replace(world(), problem="Node of the cluster could not be followed")
-    decision = decide(served(mode="enforce"), around, NOW)
+    """The conditions are unknown, not false; what was found before is kept."""
+    around = world(node("a", ONE_CARD))
+    before = decide(served(), around, NOW).status
+    around = replace(around, problem="Node of the cluster could not be followed")
+    decision = decide(replace(served(mode="enforce"), before=before), around, NOW)
     assert decision.actions == ()
+    assert decision.status.recommendation == before.recommendation
     assert decision.status.conditions[0].status is ConditionStatus.UNKNOWN
 
 

@@ -110,12 +110,8 @@ def pack_command(  # noqa: PLR0913 - one parameter an option
     if output is Output.JSON:
         print_json(answer)
     else:
-        for line in describe(grid, wanted, answer):
+        for line in (*describe(grid, wanted, answer), *_proven_among(backend)):
             typer.echo(line)
-        if backend is Backend.DEVICE_PLUGIN:
-            typer.echo(
-                "Of layouts whose start slots counts alone make certain; proven among those."
-            )
     return Exit.DONE if isinstance(answer, Packing) else Exit.NO
 
 
@@ -243,6 +239,12 @@ def _proof(packing: Packing) -> list[str]:
         f"Certificate: at the prices {prices} no card's layout costs more than 1,",
         f"and the slices cost {_count(packing.certified_bound, 'GPU')} (rounded up).",
     ]
+
+
+def _proven_among(backend: Backend | None) -> list[str]:
+    if backend is not Backend.DEVICE_PLUGIN:
+        return []
+    return ["Of layouts whose start slots counts alone make certain; proven among those."]
 
 
 def _count(number: int, noun: str) -> str:

@@ -90,7 +90,7 @@ def crowd_of(step: Step, requests: Requests, running: float) -> Crowd:
     together = larger(together, (running - 1) / requests.output_tokens)
     caught = 1 + _CAUGHT * prefill / (prefill + 4 * _ROUND_TRIP)
     expected = (1 + own) * caught * together
-    fluid = (1 + larger(share, 1.0)) * caught
+    fluid = (1 + larger(share, 1.0)) * (1 + _CAUGHT)
     evenly = (running - 1) / requests.output_tokens
     most = train.gathered + (fluid - 1) * evenly
     gathered = larger(smaller(fluid * together, most) - fluid * evenly, 0.0)
@@ -126,7 +126,8 @@ def _train(step: Step, requests: Requests, running: float) -> _Train:
     most = larger(smaller(smaller(length - 1, length / 2), 2.0), 0.0)
     alone = (running - 1) * (1 - 1 / running)
     mean = (own + before) * a_step - 1
-    fluid = (larger(step.prompt_share(running), 1.0) + before) * a_step - 2 + 1 / a_step
+    fluid = (larger(step.prompt_share(running), 1.0) + before) * a_step - 1
+    fluid = smaller(fluid - larger(1 - 1 / a_step, 0.0), alone)
     return _Train(
         gathered=where(length <= 1, alone, larger(fluid, 0.0)),
         prompts=where(length <= 1, alone, mean),

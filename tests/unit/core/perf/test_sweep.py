@@ -228,12 +228,13 @@ def grown(case: Case, bandwidth: float, compute: float) -> Case:
 def test_a_device_that_dominates_is_never_slower(
     case: Case, bandwidth: float, compute: float
 ) -> None:
-    """More bandwidth and compute lower TPOT, whole requests and the upper band, or keep them."""
+    """More bandwidth and compute lower TPOT, its upper band and, uncalibrated, whole requests."""
     clients = np.array(case.clients)
     plain = sweep.clients(case.points(0.5), clients)
     better = sweep.clients(grown(case, bandwidth, compute).points(0.5), clients)
     assert never_above(better.tpot.mean, plain.tpot.mean)
-    assert never_above(better.whole.mean, plain.whole.mean)
+    if case.points(0.5).step.misfit is None:
+        assert never_above(better.whole.mean, plain.whole.mean)
     assert never_above(better.band()[0][1], plain.band()[0][1])
 
 

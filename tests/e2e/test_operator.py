@@ -220,7 +220,7 @@ def test_a_raised_load_moves_make_before_break(
         eventually(lambda: _ready(plane, namespace) == small, 90)
         eventually(lambda: _settled(plane, namespace, "opt"), 40)
     assert watch.fewest >= 1
-    assert len(plane.kubectl("-n", namespace, "get", "deploy", "-o", "name").split()) == 1
+    eventually(lambda: len(_names(plane, namespace, "deploy")) == 1)
     plane.kubectl("-n", namespace, "delete", "mdep", "--all")
     eventually(lambda: not _ready(plane, namespace), 60)
 

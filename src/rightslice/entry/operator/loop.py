@@ -73,6 +73,9 @@ class Operator:
     is_listed: bool = False
     _listed_at: float = 0.0
     _cluster: object = None
+    _is_blind: bool = False
+    _is_settled: bool = False
+    """Whether no cheaper offer becomes due by time alone."""
     _told: dict[Key, tuple[str, str]] = field(default_factory=dict)
     _models: dict[tuple[Key, str], Any] = field(default_factory=dict)
     _applied: dict[str, str] = field(default_factory=dict)
@@ -81,11 +84,11 @@ class Operator:
         """Take in an object that a watch told of."""
         kept = self.store.setdefault(kind, {})
         key = _key(given)
-        if is_gone:
-            kept.pop(key, None)
-        else:
+        last = kept.pop(key, None)
+        if not is_gone:
             kept[key] = given
-        self.changed.set()
+        if is_gone or last is None or _says(given) != _says(last):  # not our own status again
+            self.changed.set()
 
     async def run(self) -> None:
         """Pass after pass, until cancelled."""
@@ -98,14 +101,19 @@ class Operator:
                 logger.warning("a pass ended: %s", error)
                 self.metrics.failures.labels("pass").inc()
                 failures = 1
+            if failures:
+                self.changed.set()
             back_off = min(2 * back_off, LONGEST_BACK_OFF_SECONDS) if failures else POLL_SECONDS
 
     async def _something(self, pause: float) -> None:
         """Wait until something changed, or it is time to look again."""
-        until = time.monotonic() + self.rules.pass_seconds
+        idle = self.rules.resync_seconds if self._is_settled else self.rules.pass_seconds
+        until = time.monotonic() + idle
         await asyncio.sleep(pause)
         while time.monotonic() < until and not self.changed.is_set():
-            if self.mirror.state.cluster() is not self._cluster:
+            if self.mirror.state.cluster() != self._cluster:
+                return
+            if (self.mirror.problem is not None) != self._is_blind:
                 return
             await asyncio.sleep(POLL_SECONDS)
 
@@ -116,7 +124,9 @@ class Operator:
         if not self.is_listed or time.monotonic() - self._listed_at > self.rules.resync_seconds:
             await self._list()
         self._cluster = self.mirror.state.cluster()
+        self._is_blind = self.mirror.problem is not None
         if not self.leadership.leads or not self.mirror.is_ready:
+            self._is_settled = False
             return 0
         now = dt.datetime.now(dt.UTC)
         models, failures = await self._find_models(timestamp(now))
@@ -125,6 +135,7 @@ class Operator:
         began = time.perf_counter()
         decisions = await asyncio.to_thread(decide_all, served.values(), world, now)
         self.metrics.seconds.observe(time.perf_counter() - began)
+        self._is_settled = all(one.status.lowering is None for one in decisions)
         for decision in decisions:
             failures += await self._carry_out(served[decision.key], decision)
         self._count(decisions)
@@ -258,6 +269,13 @@ class Operator:
         counts = Counter((one.mode.value, one.outcome.value) for one in decisions)
         for (mode, outcome), number in counts.items():
             self.metrics.decisions.labels(mode, outcome).set(number)
+
+
+def _says(given: Decoded) -> tuple[object, ...]:
+    """Return what of an object decisions rest on."""
+    metadata = mapping(given.get("metadata"))
+    marks = (metadata.get(name) for name in ("uid", "labels", "annotations", "deletionTimestamp"))
+    return given.get("spec"), given.get("status"), *marks
 
 
 def _was_told(served: Served, said: tuple[str, str]) -> bool:

@@ -20,7 +20,7 @@ from rightslice.kube.crd.deployment import ModelDeploymentStatus, OfferStatus
 from rightslice.kube.operate.ask import ask
 from rightslice.kube.operate.choose import Asking, choose
 from rightslice.kube.operate.objects import Rendered, rendered
-from rightslice.kube.operate.offers import Choice, offers_for, reserved
+from rightslice.kube.operate.offers import Choice, offers_for, reserved, supplies
 from rightslice.kube.operate.status import Findings, status_of
 from rightslice.kube.operate.transition import Action, Apply, Delete, Scale, Target, missing, steps
 from rightslice.kube.operate.view import Key, Part, Running, Served, World
@@ -59,6 +59,7 @@ class Decision:
 def decide_all(served: Iterable[Served], world: World, now: dt.datetime) -> tuple[Decision, ...]:
     """Return the decision of each, in the order in which they were served."""
     found = []
+    world = replace(world, supplies=supplies(world))
     for one in sorted(served, key=lambda one: _order(one, world)):
         decision = decide(one, world, now)
         cluster = world.cluster

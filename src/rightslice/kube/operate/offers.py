@@ -11,8 +11,8 @@ from rightslice.core.catalog.question import Question
 from rightslice.core.fit.result import Candidate
 from rightslice.kube.admission.decide import device_key
 from rightslice.kube.admission.offers import ClusterOffer, cluster_offers, needs_of
-from rightslice.kube.cluster.view import Cluster, ClusterNode
-from rightslice.kube.operate.view import World
+from rightslice.kube.cluster.view import Cluster
+from rightslice.kube.operate.view import Supply, SupplyKey, World
 from rightslice.records import Json
 
 TOLERATIONS: Final[list[Json]] = [
@@ -47,38 +47,44 @@ def offers_for(question: Question, namespace: str, world: World) -> tuple[Cluste
     for ranks in sizes:
         needs = needs_of({"spec": {"tolerations": TOLERATIONS}}, namespace, ranks)
         found += cluster_offers(needs, world.cluster, world.hardware)
-    return tuple(_priced(one, world) for one in found if one.count <= _largest(one, world))
+    known = world.supplies or supplies(world)
+    return tuple(
+        _priced(one, known[_key(one)]) for one in found if one.count <= known[_key(one)].largest
+    )
 
 
-def _largest(offer: ClusterOffer, world: World) -> int:
-    """Return how many of the offer's resource one node hands out at most."""
-    amounts = [int(node.allocatable.get(offer.resource, 0)) for node in handing_out(offer, world)]
-    return max(amounts, default=0)
+def _key(one: ClusterOffer) -> SupplyKey:
+    return one.resource, one.offer.device.label, one.offer.device.memory_bytes
 
 
-def handing_out(offer: ClusterOffer, world: World) -> list[ClusterNode]:
-    """Return the nodes that hand out *offer*."""
-    device = offer.offer.device
-    found = []
+def supplies(world: World) -> dict[SupplyKey, Supply]:
+    """Return what the nodes of *world* hand out, by resource and device: of all, free or not."""
+    largest: dict[SupplyKey, int] = {}
+    prices: dict[SupplyKey, list[Fraction | None]] = {}
     for node in world.cluster.nodes:
         hardware = world.hardware.get(node.name)
-        if hardware is not None and any(
-            one.resource == offer.resource
-            and (one.device.label, one.device.memory_bytes) == (device.label, device.memory_bytes)
-            for one in hardware.handed_out
-        ):
-            found.append(node)
-    return found
+        for one in () if hardware is None else hardware.handed_out:
+            key = one.resource, one.device.label, one.device.memory_bytes
+            amount = int(node.allocatable.get(one.resource, 0))
+            largest[key] = max(largest.get(key, 0), amount)
+            prices.setdefault(key, []).append(world.card_price(node))
+    return {
+        key: Supply(largest=amount, card_usd_per_hour=_dearest(prices[key]))
+        for key, amount in largest.items()
+    }
 
 
-def _priced(one: ClusterOffer, world: World) -> ClusterOffer:
-    """Price *one* by its dearest node, so that a bill is never lower than said."""
-    prices = [world.card_price(node) for node in handing_out(one, world)]
+def _dearest(prices: list[Fraction | None]) -> Fraction | None:
+    """Return the dearest card, so that a bill is never lower than said; None: one is not known."""
     known = [price for price in prices if price is not None]
-    cards = one.offer.cards
-    if not known or len(known) < len(prices) or cards is None:
+    return max(known) if len(known) == len(prices) else None
+
+
+def _priced(one: ClusterOffer, supply: Supply) -> ClusterOffer:
+    price, cards = supply.card_usd_per_hour, one.offer.cards
+    if price is None or cards is None:
         return one
-    return replace(one, offer=replace(one.offer, usd_per_hour=cards * max(known)))
+    return replace(one, offer=replace(one.offer, usd_per_hour=cards * price))
 
 
 def holding(candidates: Iterable[Candidate], offers: Iterable[ClusterOffer]) -> tuple[Choice, ...]:

@@ -81,6 +81,20 @@ class Served:
         return sum(one.ready for one in self.running)
 
 
+SupplyKey = tuple[str, str, int]
+"""Resource, and label and memory of the device behind it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Supply:
+    """What nodes hand out of one resource and device."""
+
+    largest: int
+    """The most that one node hands out."""
+    card_usd_per_hour: Fraction | None
+    """The dearest whole card behind it; None where one is not known."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class World:
     """What decisions rest on, beside the ModelDeployments."""
@@ -97,6 +111,8 @@ class World:
     """The most that a spec can ask for."""
     settle_seconds: float = 600.0
     """How long a cheaper offer has to do before it is taken."""
+    supplies: Mapping[SupplyKey, Supply] = field(default_factory=dict)
+    """What the nodes hand out; worked out anew where it is empty."""
     problem: str | None = None
     """Why what is known of the cluster cannot be relied on now."""
 

@@ -10,10 +10,11 @@ and for its own mixed steps:
 
     TTFT = c0 + step/2 + wait + prefill + chunks * step(B)
 
-Equal lengths keep clients in step: prompts then come together, wait for one another, and are
-missing from the steps that decode. Where points were measured, TPOT is that of spread clients, as
-the points were read. Requests beyond the capacity queue for as long as (clients - B) completions
-take; that is never counted as holding the load.
+Equal lengths keep clients in step: prompts then come together and wait for one another. They are
+then missing from the steps that decode, with which TPOT is not credited: one number given as a
+length stands for lengths near it, and a deviation of one per cent ends most of the gain. Requests
+beyond the capacity queue for as long as (clients - B) completions take; that is never counted as
+holding the load.
 
 Percentiles of TTFT: a Poisson count of prompts, at most a whole train of them; prompt lengths move
 a request's own prefill. TPOT varies with the number of foreign prompts met (as a Poisson count, in
@@ -43,16 +44,11 @@ def busy_loop(step: Step, requests: Requests, clients: float, capacity: float) -
     """Return the steady state of *clients*, at least one, of servers that run at least one."""
     arithmetic = step.arithmetic
     running = arithmetic.smaller(clients, capacity)
-    is_measured = step.misfit is not None
     step = step.settled(running)
     output, prefill = requests.output_tokens, step.prefill / step.stages
     step_seconds = step.seconds(running)
     crowd = crowd_of(step, requests, running)
     interference = (running - 1) * prefill / output
-    if not is_measured:
-        gathered = crowd.gathered * prefill / arithmetic.larger(output - 1, 1.0)
-        most = prefill * step.chunk_tokens / step.prompt_tokens
-        interference = arithmetic.smaller(arithmetic.larger(interference - gathered, 0.0), most)
     tpot = step_seconds + interference
     decode = arithmetic.larger(output - 1, 0.0) * tpot
     own = step.prefill + step.steps_per_prompt(running) * step_seconds

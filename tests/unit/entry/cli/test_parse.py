@@ -58,7 +58,7 @@ def test_people_get_a_table_of_what_is_said_and_what_is_not(parsed: Run) -> None
     """Silent fields take no line."""
     code, out, _ = parsed(POD)
     assert code == 0
-    assert "Pod chat: a vLLM server" in out
+    assert "Pod chat: a vLLM server" in " ".join(out.split())
     assert "nvidia.com/gpu: 1 (in limits)" in out
     assert "TPOT 30 ms" in out
     assert "not read" in out

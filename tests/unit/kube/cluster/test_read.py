@@ -40,12 +40,12 @@ def test_a_cordoned_or_unready_node_is_not_ready() -> None:
 
 def test_quotas_limits_and_namespaces_are_read() -> None:
     """Left is hard less used; a LimitRange's bounds keep what they count."""
-    quota = {
+    quota: dict[str, object] = {
         "metadata": {"name": "q", "namespace": "n"},
         "spec": {"hard": {"requests.nvidia.com/gpu": "4"}},
         "status": {"used": {"requests.nvidia.com/gpu": "3"}},
     }
-    limits = {
+    limits: dict[str, object] = {
         "metadata": {"name": "l", "namespace": "n"},
         "spec": {
             "limits": [
@@ -54,7 +54,7 @@ def test_quotas_limits_and_namespaces_are_read() -> None:
             ]
         },
     }
-    namespace = {"metadata": {"name": "n", "labels": {"team": "x"}}}
+    namespace: dict[str, object] = {"metadata": {"name": "n", "labels": {"team": "x"}}}
     given: dict[str, list[dict[str, object]]] = {
         "ResourceQuota": [quota],
         "LimitRange": [limits],

@@ -30,9 +30,7 @@ def accuracy() -> None:
     )
     for row, name in zip(ttft, _ARRIVALS.values(), strict=True):
         error, _, band = row[2].partition(" (")
-        print(
-            f"| TTFT of {name}, left out | same | {row[1]} | {error} | {band[:-1]} in the band |"
-        )
+        print(f"| TTFT of {name}, left out | same | {row[1]} | {error} | {band[:-1]} in the band |")
     print(
         f"| TPOT on a MIG slice, no slice in the fit | one public series | {len(slices)}"
         f" | {median(slices):.1f} % | {max(slices):.1f} % (all) |"

@@ -71,6 +71,7 @@ def account(plane: ControlPlane) -> Iterator[Path]:
     plane.kubectl("apply", "-f", "-", stdin=text)
     plane.kubectl("-n", "rightslice", "scale", "deploy", "--all", "--replicas=0")
     nodes.create(plane, GpuNode(name="card-0", resources=SLICES))
+    eventually(lambda: _is_settled_node(plane, "card-0"), 60)
     yield plane.service_account("rightslice", "op-rightslice-operator")
     nodes.delete(plane, "card-0")
 
@@ -79,8 +80,9 @@ def account(plane: ControlPlane) -> Iterator[Path]:
 def operator(
     plane: ControlPlane, account: Path, tmp_path: Path
 ) -> Iterator[Callable[..., Process]]:
-    """Return how to start an operator; what was started is ended."""
+    """Return how to start an operator, once nothing of other tests is left; it is ended."""
     started: list[Process] = []
+    eventually(lambda: not _left_over(plane), 120)
 
     def start(*arguments: str) -> Process:
         given = (f"--kubeconfig={account}", "--namespace=rightslice", *arguments)
@@ -95,6 +97,20 @@ def operator(
         text = one.log.read_text()
         assert "Traceback" not in text, text[-4000:]
         assert "Forbidden" not in text, text[-4000:]
+
+
+def _is_settled_node(plane: ControlPlane, name: str) -> bool:
+    """Whether the controllers have labelled a new node, and taken their taint off it."""
+    found = json.loads(plane.kubectl("get", "node", name, "-o", "json"))
+    labels = found["metadata"]["labels"]
+    return "beta.kubernetes.io/os" in labels and not found["spec"].get("taints")
+
+
+def _left_over(plane: ControlPlane) -> list[str]:
+    """Return what tests before this one asked of the card: objects and pods that are not gone."""
+    served = plane.kubectl("get", "modeldeployments", "-A", "-o", "name").split()
+    where = "--field-selector=spec.nodeName=card-0"
+    return served + plane.kubectl("get", "pods", "-A", where, "-o", "name").split()
 
 
 def _apply(plane: ControlPlane, namespace: str, kind: str, name: str, spec: object) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,6 +31,7 @@ from rightslice.entry.cli.options import (
     OutputsOption,
     PercentileOption,
     PrefixHitOption,
+    PricesOption,
     RateOption,
     TpotOption,
     TtftOption,
@@ -55,10 +55,6 @@ OffersOption = Annotated[
 IsolationOption = Annotated[
     Isolation,
     typer.Option("--isolation", help="none: MPS shares and time slices too, at --confidence 50%."),
-]
-PricesOption = Annotated[
-    Path | None,
-    typer.Option("--prices", metavar="FILE", help="Your own prices (kind: Prices)."),
 ]
 AllowedCacheOption = Annotated[
     list[str] | None,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from rightslice.entry.cli.serving import Calibrations, HealthPort, Kubeconfig
 from rightslice.errors import InputError, UnavailableError
 from rightslice.kube.admission.settings import Mode
 
@@ -31,16 +31,7 @@ Resync = Annotated[
 LeaseNamespace = Annotated[
     str, typer.Option("--namespace", help="Where the Lease is, by which one operator leads.")
 ]
-Kubeconfig = Annotated[
-    Path | None, typer.Option("--kubeconfig", help="Way to the cluster from outside it.")
-]
-Calibrations = Annotated[
-    Path | None, typer.Option("--calibrations", help="Folder of calibration files.")
-]
 Host = Annotated[str, typer.Option("--host", help="Address to listen on.")]
-HealthPort = Annotated[
-    int, typer.Option("--health-port", help="Of /healthz, /readyz and /metrics.")
-]
 
 
 def operator(  # noqa: PLR0913 - one parameter an option

@@ -88,6 +88,10 @@ EngineVersionOption = Annotated[
 ]
 
 
+PricesOption = Annotated[
+    Path | None,
+    typer.Option("--prices", metavar="FILE", help="Your own prices (kind: Prices)."),
+]
 CalibrationsOption = Annotated[
     Path | None,
     typer.Option(

@@ -34,7 +34,7 @@ from rightslice.entry.cli.clusters import (
     read_rules,
 )
 from rightslice.entry.cli.console import Exit, Output, OutputOption, print_json, warn, working
-from rightslice.entry.cli.options import CalibrationsOption
+from rightslice.entry.cli.options import CalibrationsOption, PricesOption
 from rightslice.errors import InputError
 from rightslice.kube.snapshot.compare import Asking, ClusterPlan
 
@@ -48,10 +48,6 @@ WriteOption = Annotated[
 ReportOption = Annotated[
     Path | None,
     typer.Option("--report", metavar="FILE.html", help="Write one self-contained HTML file."),
-]
-PricesOption = Annotated[
-    Path | None,
-    typer.Option("--prices", metavar="FILE", help="Your own prices (kind: Prices)."),
 ]
 WhyOption = Annotated[
     bool, typer.Option("--why", help="For every workload, why each cheaper offer was not taken.")

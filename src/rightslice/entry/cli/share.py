@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,6 +25,7 @@ from rightslice.entry.cli.options import (
     OutputsOption,
     PercentileOption,
     PrefixHitOption,
+    PricesOption,
     RateOption,
     TpotOption,
     TtftOption,
@@ -55,10 +55,6 @@ NeighboursOption = Annotated[
 ]
 IsolationOption = Annotated[
     Isolation, typer.Option("--isolation", help="none: modes without isolation may be recommended.")
-]
-PricesOption = Annotated[
-    Path | None,
-    typer.Option("--prices", metavar="FILE", help="Your own prices (kind: Prices)."),
 ]
 
 

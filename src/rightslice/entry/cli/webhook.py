@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rightslice.entry.cli.serving import Calibrations, HealthPort, Kubeconfig
 from rightslice.errors import InputError, UnavailableError
 from rightslice.kube.admission.settings import Mode, Settings
 from rightslice.kube.parse.question import Defaults
@@ -71,19 +72,10 @@ Confidence = Annotated[
 EngineVersion = Annotated[
     str | None, typer.Option("--engine-version", help="vLLM of images whose tag names none.")
 ]
-Kubeconfig = Annotated[
-    Path | None, typer.Option("--kubeconfig", help="Way to the cluster from outside it.")
-]
-Calibrations = Annotated[
-    Path | None, typer.Option("--calibrations", help="Folder of calibration files.")
-]
 Host = Annotated[
     str, typer.Option("--host", help="Address to listen on; empty: every one, IPv4 and IPv6.")
 ]
 Port = Annotated[int, typer.Option("--port", help="Of the API server's calls, TLS.")]
-HealthPort = Annotated[
-    int, typer.Option("--health-port", help="Of /healthz, /readyz and /metrics.")
-]
 RenewalCheck = Annotated[
     float, typer.Option("--renewal-check", help="Seconds between looks at a self-made certificate.")
 ]

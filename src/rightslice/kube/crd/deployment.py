@@ -21,6 +21,7 @@ from rightslice.kube.crd.texts import (
     Share,
     TokenLengths,
 )
+from rightslice.kube.relayout.step import LayoutStep
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,6 +239,24 @@ class Lowering:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LayoutChange:
+    """A change of how cards are cut, made so that the load gets what it needs."""
+
+    step: LayoutStep
+    """How far it has come."""
+    node: Annotated[str, Shape(longest=253)] = ""
+    """Which node; absent where none will do."""
+    former: Annotated[str, Shape(longest=253)] = ""
+    """The layout before: the value of ``nvidia.com/mig.config``."""
+    wanted: Annotated[str, Shape(longest=253)] = ""
+    """The layout that is made, in the same words."""
+    since: Annotated[str, Shape(longest=40)] = ""
+    """When this step was reached."""
+    message: Annotated[str, Shape(longest=2048)] = ""
+    """What is done and why; where nothing helps: each node's reason, and what would help."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelDeploymentStatus:
     """What rightslice says of a ModelDeployment, and what runs."""
 
@@ -259,5 +278,7 @@ class ModelDeploymentStatus:
     """A cheaper offer that would do, and since when."""
     waiting_for: Annotated[tuple[str, ...], Shape(longest=8)] = ()
     """What it waits for."""
+    layout_change: LayoutChange | None = None
+    """A node that is cut anew for it, or would be; absent where nothing of the kind is needed."""
     conditions: Annotated[tuple[Condition, ...], Shape(longest=8, key="type")] = ()
     """``Accepted``, ``Recommended``, ``Available`` and ``Settled``."""

@@ -23,6 +23,7 @@ from rightslice.edge.cluster.state import ClusterState
 from rightslice.entry.webhook.answers import Reviewer
 from rightslice.kube.admission.decide import Outcome
 from rightslice.kube.admission.patch import notes_problem, patched, resource_problem
+from rightslice.kube.admission.reading import reader
 from rightslice.kube.admission.review import Reviewed
 from rightslice.kube.admission.settings import Mode, Settings
 from rightslice.kube.parse.question import Defaults, Lookups
@@ -39,6 +40,7 @@ AGAIN_BYTES = 100_000
 
 def _reviewer() -> Reviewer:
     catalog = Catalog()
+    defaults = Defaults(confidence=0.5)
     state = ClusterState(find_gpu=catalog.gpu, now=lambda: 0.0)
     shared = {"nvidia.com/gpu.replicas": "4"}
     for one in (
@@ -50,8 +52,8 @@ def _reviewer() -> Reviewer:
     state.put("Namespace", {"metadata": {"name": "n"}})
     return Reviewer(
         state=state,
-        settings=Settings(mode=Mode.ENFORCE, defaults=Defaults(confidence=0.5)),
-        lookups=Lookups(model=catalog.model, engine=catalog.engine),
+        settings=Settings(mode=Mode.ENFORCE, defaults=defaults),
+        read=reader(Lookups(model=catalog.model, engine=catalog.engine), defaults),
         answers=Answers(constants(), most=500),  # reached early, so that growth shows
     )
 

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Final
+from typing import Final, TypeVar
 
 from rightslice.core.catalog.gpu import Gpu
 from rightslice.errors import InputError
@@ -36,6 +36,8 @@ _COUNTED: Final = "requests."
 """How a quota spells the count of an extended resource."""
 Decoded = Mapping[str, object]
 Key = tuple[str, str]
+_Name = TypeVar("_Name", str, Key)
+_Value = TypeVar("_Value")
 
 
 Amounts = Mapping[str, Fraction]
@@ -105,13 +107,19 @@ class ClusterState:
             self.put(kind, one)
 
     def put(self, kind: str, given: Decoded) -> None:
-        """Take in an object that was added or changed; one that cannot be read is as if absent."""
+        """Take in an object that was added or changed; one that cannot be read is as if absent.
+
+        The value stays the same object while nothing that decisions rest on has changed: kubelets
+        and probes write statuses all the time.
+        """
         try:
-            self._put(kind, given)
+            changed = self._put(kind, given)
         except InputError as error:
             logger.warning("%s %s is left out: %s", kind, "/".join(_key(given)), error)
             self.remove(kind, given)
-        self._value = None
+            return
+        if changed:
+            self._value = None
 
     def remove(self, kind: str, given: Decoded) -> None:
         """Forget an object."""
@@ -193,38 +201,46 @@ class ClusterState:
                 used[key] = max(held, used.get(key, _ZERO))
         return replace(quota, used=used)
 
-    def _put(self, kind: str, given: Decoded) -> None:
+    def _put(self, kind: str, given: Decoded) -> bool:
+        """Return whether anything that decisions rest on changed."""
         key = _key(given)
         match kind:
             case "Node":
-                node = read_node(given)
-                known = self._nodes.get(node.name)
-                self._nodes[node.name] = node
-                self._built.pop(node.name, None)
-                if known is None or (known.labels, known.allocatable) != (
-                    node.labels, node.allocatable,
-                ):  # fmt: skip
-                    self._hardware[node.name] = hardware_of(node, self.find_gpu)
+                return self._take_node(read_node(given))
             case "Pod":
-                self._forget_pod(key)
-                self._take_pod(key, given)
+                return self._take_pod(key, given)
             case "Namespace":
-                self._namespaces[key[1]] = labels_of(given)
+                return _set(self._namespaces, key[1], labels_of(given))
             case "ResourceQuota":
-                self._quotas[key] = read_quota(given)
+                return _set(self._quotas, key, read_quota(given))
             case "LimitRange":
-                self._limit_ranges[key] = read_limit_ranges(given)
+                return _set(self._limit_ranges, key, read_limit_ranges(given))
+            case _:
+                return False
 
-    def _take_pod(self, key: Key, given: Decoded) -> None:
+    def _take_node(self, node: ClusterNode) -> bool:
+        known = self._nodes.get(node.name)
+        if known == node:
+            return False
+        self._nodes[node.name] = node
+        self._built.pop(node.name, None)
+        if known is None or (known.labels, known.allocatable) != (node.labels, node.allocatable):
+            self._hardware[node.name] = hardware_of(node, self.find_gpu)
+        return True
+
+    def _take_pod(self, key: Key, given: Decoded) -> bool:
         decision = text(mapping(at(given, "metadata", "annotations")).get(DECISION))
-        if decision is not None:
-            self._promises.pop(decision, None)
+        kept_promise = decision is not None and self._promises.pop(decision, None) is not None
         node, amounts = bound_requests(given)
+        if self._pods.get(key, (UNBOUND, {})) == (node if amounts else UNBOUND, amounts):
+            return kept_promise
+        self._forget_pod(key)
         if amounts:
             self._pods[key] = node, amounts
             self._used.add(node, amounts)
             self._asked.add(key[0], amounts)
             self._built.pop(node, None)
+        return True
 
     def _forget_pod(self, key: Key) -> None:
         node, amounts = self._pods.pop(key, (UNBOUND, {}))
@@ -258,6 +274,14 @@ class ClusterState:
                 return list(self._quotas)
             case _:
                 return list(self._limit_ranges)
+
+
+def _set(held: dict[_Name, _Value], key: _Name, value: _Value) -> bool:
+    """Put *value* under *key*; return whether that changed anything."""
+    if key in held and held[key] == value:
+        return False
+    held[key] = value
+    return True
 
 
 def _key(given: Decoded) -> Key:

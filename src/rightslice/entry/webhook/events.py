@@ -61,12 +61,15 @@ class Events:
         """Queue the event of a review; dropped, and counted, when the queue is full."""
         decision = reviewed.decision
         about = _about(reviewed)
-        if reviewed.is_dry_run or decision.outcome not in REASONS or about is None:
+        if reviewed.request.is_dry_run or decision.outcome not in REASONS or about is None:
             return
         mode = decision.mode.value
         message = f"{mode}: {'; '.join(decision.reasons)}"[:LONGEST_MESSAGE]
         told = _Told(
-            namespace=reviewed.namespace, about=about, outcome=decision.outcome, message=message
+            namespace=reviewed.request.namespace,
+            about=about,
+            outcome=decision.outcome,
+            message=message,
         )
         try:
             self._waiting.put_nowait(told)
@@ -85,7 +88,7 @@ class Events:
 
 
 def _about(reviewed: Reviewed) -> ObjectReference | None:
-    owner = reviewed.owner
+    owner = reviewed.request.owner
     name, kind = text(owner.get("name")), text(owner.get("kind"))
     if name is None or kind is None:
         return None
@@ -93,7 +96,7 @@ def _about(reviewed: Reviewed) -> ObjectReference | None:
         apiVersion=text(owner.get("apiVersion")),
         kind=kind,
         name=name,
-        namespace=reviewed.namespace,
+        namespace=reviewed.request.namespace,
         uid=text(owner.get("uid")),
     )
 

@@ -37,6 +37,7 @@ from rightslice.entry.webhook.metrics import Metrics
 from rightslice.entry.webhook.server import Served, admission_app, health_app
 from rightslice.entry.webhook.warm import warm_up
 from rightslice.errors import UnavailableError
+from rightslice.kube.admission.reading import reader
 from rightslice.kube.admission.settings import Settings
 from rightslice.kube.parse.question import Lookups
 
@@ -126,7 +127,7 @@ def assemble(
     reviewer = Reviewer(
         state=state,
         settings=options.settings,
-        lookups=Lookups(model=catalog.model, engine=catalog.engine),
+        read=reader(Lookups(model=catalog.model, engine=catalog.engine), options.settings.defaults),
         answers=Answers(constants_with(options.calibrations)),
         problem=lambda: mirror.problem,
     )

@@ -6,7 +6,6 @@ the API server then lets the pod pass unchanged. A review is never refused.
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
+import msgspec
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
@@ -66,14 +66,15 @@ async def mutate(request: web.Request) -> web.Response:
     body = await request.read()
     began = time.perf_counter()
     try:
-        reviewed = served.reviewer.review(mapping(json.loads(body)))
-    except (InputError, ValueError, RecursionError) as error:
+        reviewed = served.reviewer.review(mapping(msgspec.json.decode(body)))
+    except (InputError, ValueError, msgspec.MsgspecError, RecursionError) as error:
         served.metrics.failures.labels(reason="not a review").inc()
         return web.Response(status=HTTPStatus.BAD_REQUEST, text=f"not an AdmissionReview: {error}")
     decision = reviewed.decision
     served.metrics.reviews.labels(decision.mode.value, decision.outcome.value).inc()
     served.events.tell(reviewed)
-    response = web.json_response(reviewed.response)
+    reply = msgspec.json.encode(reviewed.response)
+    response = web.Response(body=reply, content_type="application/json")
     served.metrics.seconds.observe(time.perf_counter() - began)
     return response
 

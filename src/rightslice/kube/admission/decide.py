@@ -16,18 +16,14 @@ from rightslice.core.catalog.share import is_hardware_isolated
 from rightslice.core.fit.constants import FittedConstants
 from rightslice.core.fit.fit import fit
 from rightslice.core.fit.result import Candidate, Offer, Recommendation, Refused
-from rightslice.errors import InputError
-from rightslice.kube.admission.arguments import flags_to_say, takes_flags, wish_of
-from rightslice.kube.admission.hands_off import hands_off
-from rightslice.kube.admission.offers import ClusterOffer, cluster_offers, is_gpu, needs_of
+from rightslice.kube.admission.arguments import Wish, flags_to_say
+from rightslice.kube.admission.offers import ClusterOffer, PodNeeds, cluster_offers
+from rightslice.kube.admission.reading import Read, Server
 from rightslice.kube.admission.settings import MODE_LABEL, Mode, ModeFound, Settings, mode_of
 from rightslice.kube.cluster.hardware import NodeHardware
 from rightslice.kube.cluster.view import Cluster
 from rightslice.kube.explain import latency_text, load_text
-from rightslice.kube.parse.decoded import at, items, mapping, text
-from rightslice.kube.parse.parse import parse_pod
-from rightslice.kube.parse.question import Asked, Lookups, NotAsked, question_of
-from rightslice.kube.parse.values import Parsed
+from rightslice.kube.parse.decoded import at, mapping, text
 from rightslice.units import format_ratio
 
 Recommend = Callable[[Question, Sequence[Offer]], Recommendation]
@@ -67,7 +63,8 @@ class World:
     hardware: Mapping[str, NodeHardware]
     """What each node's GPU resources stand for, by node name."""
     settings: Settings
-    lookups: Lookups
+    read: Read
+    """`read_pod`, or a memory before it."""
     recommend: Recommend
     problem: str | None = None
     """Why what is known of the cluster cannot be relied on now; None when it can."""
@@ -108,14 +105,15 @@ def decide(pod: Mapping[str, object], namespace: str, world: World) -> Decision:
     told = () if found.problem is None else (found.problem,)
     if found.mode is Mode.OFF:
         return Decision(outcome=Outcome.OFF, mode=found.mode, warnings=told)
-    try:
-        parsed = parse_pod(pod)
-        decision = _decide(pod, parsed, namespace, world, found.mode)
-    except InputError as error:
-        decision = Decision(outcome=Outcome.NOT_UNDERSTOOD, mode=found.mode, reasons=(str(error),))
-    if decision.outcome is Outcome.NOT_A_SERVER:
-        return decision
-    return replace(decision, warnings=(*told, *decision.warnings))
+    read = world.read(pod, namespace)
+    if read.problem is not None:
+        reasons = (read.problem,)
+        decision = Decision(outcome=Outcome.NOT_UNDERSTOOD, mode=found.mode, reasons=reasons)
+    elif read.server is None:
+        return Decision(outcome=Outcome.NOT_A_SERVER, mode=found.mode)
+    else:
+        decision = _decide(read.server, world, found.mode)
+    return replace(decision, warnings=(*told, *decision.warnings)) if told else decision
 
 
 def _mode(pod_says: str | None, namespace: str, world: World) -> ModeFound:
@@ -127,42 +125,30 @@ def _mode(pod_says: str | None, namespace: str, world: World) -> ModeFound:
     return mode_of(pod_says, {}, replace(world.settings, ceiling=ceiling))
 
 
-def _decide(
-    pod: Mapping[str, object], parsed: Parsed, namespace: str, world: World, mode: Mode
-) -> Decision:
-    resource = parsed.gpu_resource
-    index = _index(pod, parsed.container)
-    if not parsed.is_vllm_server or index is None or resource is None or not is_gpu(resource):
-        return Decision(outcome=Outcome.NOT_A_SERVER, mode=mode)
+def _decide(server: Server, world: World, mode: Mode) -> Decision:
     start = Decision(
         outcome=Outcome.NOT_UNDERSTOOD,
         mode=mode,
-        container=index,
-        current=f"{parsed.gpu_count or 1} x {resource}",
+        container=server.container,
+        current=server.current,
     )
     if world.problem is not None:
         return replace(start, outcome=Outcome.NOT_READY, reasons=(world.problem,))
-    asked = question_of(parsed, world.lookups, world.settings.defaults)
-    if isinstance(asked, NotAsked):
-        return replace(start, reasons=asked.reasons, assumed=asked.assumed)
-    start = replace(start, assumed=asked.assumed)
-    beyond = hands_off(pod, index, parsed)
-    if beyond is not None:
-        return replace(start, outcome=Outcome.LEFT_ALONE, reasons=(beyond,))
-    return _sized(pod, namespace, asked, start, world)
+    start = replace(start, assumed=server.assumed)
+    if server.beyond is not None:
+        return replace(start, outcome=Outcome.LEFT_ALONE, reasons=(server.beyond,))
+    if server.question is None or server.needs is None:
+        return replace(start, reasons=server.problems)
+    return _sized(server.question, server.needs, server.wish, start, world)
 
 
 def _sized(
-    pod: Mapping[str, object], namespace: str, asked: Asked, start: Decision, world: World
+    question: Question, needs: PodNeeds, wish: Wish, start: Decision, world: World
 ) -> Decision:
-    wish = wish_of(mapping(at(pod, "metadata", "annotations")))
-    can_set = wish.sets and takes_flags(items(at(pod, "spec", "containers"))[start.container or 0])
-    ranks = asked.question.tensor_parallel or 1
-    question = replace(asked.question, tensor_parallel=ranks, flags_open=can_set)
-    every = cluster_offers(needs_of(pod, namespace, ranks), world.cluster, world.hardware)
+    every = cluster_offers(needs, world.cluster, world.hardware)
     every = tuple(one for one in every if _will_do(one, question))
     if not every:
-        problem = _no_offers(world, ranks)
+        problem = _no_offers(world, needs.ranks)
         return replace(start, outcome=Outcome.NO_ROOM, reasons=(problem,))
     decision = _fitted(question, every, start, world)
     if not wish.sets or decision.candidate is None:
@@ -280,10 +266,3 @@ def _no_offers(world: World, ranks: int) -> str:
         return problems[0]
     many = f" with {ranks} cards" if ranks > 1 else ""
     return f"no node that the pod may use hands out an NVIDIA GPU{many} that it would take"
-
-
-def _index(pod: Mapping[str, object], container: str | None) -> int | None:
-    names = [mapping(one).get("name") for one in items(at(pod, "spec", "containers"))]
-    if container is None:
-        return 0 if len(names) == 1 else None
-    return names.index(container) if container in names else None

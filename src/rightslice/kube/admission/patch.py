@@ -52,7 +52,7 @@ def operations(pod: Mapping[str, object], change: Change) -> list[Operation]:
     _set_keys(patch, pod, ("metadata", "annotations"), change.annotations)
     notes = mapping(at(pod, "metadata", "annotations"))
     patch += [
-        {"op": "remove", "path": _path("metadata", "annotations", one)}
+        {"op": "remove", "path": pointer("metadata", "annotations", one)}
         for one in change.gone
         if one in notes
     ]
@@ -62,7 +62,7 @@ def operations(pod: Mapping[str, object], change: Change) -> list[Operation]:
     base = ("spec", "containers", str(change.container))
     if change.resource:
         _replace_gpu(patch, pod, base, change)
-    end = _path(*base, "args", "-")
+    end = pointer(*base, "args", "-")
     patch += [{"op": "add", "path": end, "value": one} for one in change.arguments]
     return patch
 
@@ -74,7 +74,7 @@ def _replace_gpu(
     for part in ("limits", "requests"):
         present = mapping(at(container, "resources", part))
         gone = (name for name in present if is_gpu(name) and name != change.resource)
-        patch += [{"op": "remove", "path": _path(*base, "resources", part, one)} for one in gone]
+        patch += [{"op": "remove", "path": pointer(*base, "resources", part, one)} for one in gone]
     wanted = {change.resource: str(change.count)}
     for part in ("limits", "requests"):
         _set_keys(patch, pod, (*base, "resources", part), wanted)
@@ -93,19 +93,24 @@ def _set_keys(
     for depth, key in enumerate(path):
         inside = items(inside)[int(key)] if isinstance(inside, list) else mapping(inside).get(key)
         if not isinstance(inside, dict | list):
-            patch.append({"op": "add", "path": _path(*path[: depth + 1]), "value": {}})
+            patch.append({"op": "add", "path": pointer(*path[: depth + 1]), "value": {}})
             inside = {}
     there = mapping(inside)
     for key, value in wanted.items():
         if not _same(there.get(key), value):
-            patch.append({"op": "add", "path": _path(*path, key), "value": value})
+            patch.append({"op": "add", "path": pointer(*path, key), "value": value})
 
 
 def _same(present: object, wanted: str) -> bool:
     return present == wanted or (isinstance(present, int) and str(present) == wanted)
 
 
-def _path(*keys: str) -> str:
+def pointer(*keys: str) -> str:
+    """Return the JSON pointer (RFC 6901) of *keys*.
+
+    >>> pointer("metadata", "annotations", "rightslice.dev/offer")
+    '/metadata/annotations/rightslice.dev~1offer'
+    """
     return "".join(f"/{key.translate(_KEY)}" for key in keys)
 
 

@@ -20,11 +20,12 @@ from rightslice.kube.admission.patch import (
     notes_problem,
     operations,
     patched,
+    pointer,
     resource_problem,
 )
 from rightslice.kube.admission.settings import Mode
 from rightslice.kube.manifest import GROUP
-from rightslice.kube.parse.decoded import at, mapping, text
+from rightslice.kube.parse.decoded import at, items, mapping, text
 from rightslice.records import Json
 
 API_VERSION: Final = "admission.k8s.io/v1"
@@ -35,6 +36,7 @@ ASSUMED: Final = f"{GROUP}/assumed"
 PREVIOUS: Final = f"{GROUP}/previous-request"
 DECISION: Final = f"{GROUP}/decision"
 """The uid of the request in which the pod got what it asks for now."""
+_DECISION_PATH: Final = pointer("metadata", "annotations", DECISION)
 FLAGS_SET: Final = f"{GROUP}/flags-set"
 WRITTEN: Final[Mapping[str, str]] = {
     OUTCOME: "what came of the pod, one of the outcomes below",
@@ -55,63 +57,106 @@ _SILENT: Final = (Outcome.OFF, Outcome.NOT_A_SERVER, Outcome.NOT_READY)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reviewed:
-    """A reply, and what it rests on."""
+class Request:
+    """What the API server asks: a pod that is being created, or another object."""
 
     uid: str
-    response: Mapping[str, Json]
-    """The AdmissionReview to send."""
-    decision: Decision
+    pod: Mapping[str, object]
+    is_pod: bool
     namespace: str
     owner: Mapping[str, object]
     """The pod's controller reference, {} without one."""
     is_dry_run: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What becomes of a pod: the same for every pod of one template, while the cluster is."""
+
+    decision: Decision
     patch: tuple[Operation, ...] = ()
+    """Applied and checked."""
+    warnings: tuple[str, ...] = ()
 
 
-def review(request: Mapping[str, object], world: World) -> Reviewed:
-    """Return the reply to an AdmissionReview of a pod that is being created.
+@dataclass(frozen=True, kw_only=True)
+class Reviewed:
+    """A reply, and what it rests on."""
+
+    request: Request
+    decision: Decision
+    response: Mapping[str, Json]
+    """The AdmissionReview to send."""
+    has_patch: bool
+
+
+def read_request(given: Mapping[str, object]) -> Request:
+    """Return what an AdmissionReview asks.
 
     Raises:
-        InputError: when *request* is no AdmissionReview: it has no request with a uid.
+        InputError: when *given* is no AdmissionReview: it has no request with a uid.
     """
-    asked = mapping(request.get("request"))
+    asked = mapping(given.get("request"))
     uid = text(asked.get("uid"))
     if uid is None:
         raise InputError("not an AdmissionReview: request.uid is missing")
     pod = mapping(asked.get("object"))
-    namespace = text(asked.get("namespace")) or text(at(pod, "metadata", "namespace")) or ""
-    is_pod = at(asked, "kind", "kind") == "Pod" and asked.get("operation", "CREATE") == "CREATE"
-    if is_pod:
-        decision = decide(pod, namespace, world)
-    else:
-        decision = Decision(outcome=Outcome.NOT_A_SERVER, mode=world.settings.mode)
-    settled = world.is_again and decision.outcome is Outcome.RIGHT and not decision.flags
-    patch, problem = ([], None) if settled else _checked_patch(pod, decision, uid)
-    warnings = (*_warnings(decision), *(() if problem is None else (problem,)))
-    owners = at(pod, "metadata", "ownerReferences")
-    owner = next(
-        (mapping(one) for one in owners if mapping(one).get("controller") is True), {}
-    ) if isinstance(owners, list) else {}  # fmt: skip
-    return Reviewed(
+    owners = items(at(pod, "metadata", "ownerReferences"))
+    owner = next((one for one in map(mapping, owners) if one.get("controller") is True), {})
+    return Request(
         uid=uid,
-        response=_response(uid, patch, warnings),
-        decision=decision,
-        namespace=namespace,
+        pod=pod,
+        is_pod=at(asked, "kind", "kind") == "Pod" and asked.get("operation", "CREATE") == "CREATE",
+        namespace=text(asked.get("namespace")) or text(at(pod, "metadata", "namespace")) or "",
         owner=owner,
         is_dry_run=asked.get("dryRun") is True,
-        patch=tuple(patch),
     )
 
 
-def _response(uid: str, patch: list[Operation], warnings: tuple[str, ...]) -> dict[str, Json]:
-    response: dict[str, Json] = {"uid": uid, "allowed": True}
-    if patch:
+def review(given: Mapping[str, object], world: World) -> Reviewed:
+    """Return the reply to an AdmissionReview of a pod that is being created.
+
+    Raises:
+        InputError: when *given* is no AdmissionReview: it has no request with a uid.
+    """
+    request = read_request(given)
+    return reply(request, judged(request, world))
+
+
+def judged(request: Request, world: World) -> Verdict:
+    """Return what becomes of the pod of *request*; any other object passes."""
+    if not request.is_pod:
+        return Verdict(decision=Decision(outcome=Outcome.NOT_A_SERVER, mode=world.settings.mode))
+    decision = decide(request.pod, request.namespace, world)
+    settled = world.is_again and decision.outcome is Outcome.RIGHT and not decision.flags
+    patch, problem = ([], None) if settled else _checked_patch(request.pod, decision, request.uid)
+    warnings = (*_warnings(decision), *(() if problem is None else (problem,)))
+    return Verdict(
+        decision=decision,
+        patch=tuple(patch),
+        warnings=tuple(_cut(one, _LONGEST_WARNING) for one in warnings),
+    )
+
+
+def reply(request: Request, verdict: Verdict) -> Reviewed:
+    """Return the reply to *request*; a patch that names the request it is of names this one."""
+    response: dict[str, Json] = {"uid": request.uid, "allowed": True}
+    if verdict.patch:
+        patch = [
+            {**one, "value": request.uid} if one["path"] == _DECISION_PATH and "value" in one
+            else one
+            for one in verdict.patch
+        ]  # fmt: skip
         response["patchType"] = "JSONPatch"
         response["patch"] = base64.b64encode(json.dumps(patch).encode()).decode()
-    if warnings:
-        response["warnings"] = [_cut(one, _LONGEST_WARNING) for one in warnings]
-    return {"apiVersion": API_VERSION, "kind": "AdmissionReview", "response": response}
+    if verdict.warnings:
+        response["warnings"] = list(verdict.warnings)
+    return Reviewed(
+        request=request,
+        decision=verdict.decision,
+        response={"apiVersion": API_VERSION, "kind": "AdmissionReview", "response": response},
+        has_patch=bool(verdict.patch),
+    )
 
 
 def change_of(decision: Decision, uid: str) -> Change:

@@ -125,6 +125,19 @@ def test_what_cannot_be_read_is_as_if_absent(caplog: pytest.LogCaptureFixture) -
     assert "Node" in caplog.text
 
 
+def test_the_value_stays_while_nothing_that_counts_changes() -> None:
+    """Heartbeats and statuses tell nothing; a slice less does."""
+    state = _state()
+    state.put("Node", node("a", SLICES))
+    state.put("Pod", _pod("p"))
+    before = state.cluster()
+    state.put("Node", node("a", SLICES))
+    state.put("Pod", {**_pod("p"), "status": {"phase": "Running"}})
+    assert state.cluster() is before
+    state.put("Node", node("a", {SLICE: "2"}))
+    assert state.cluster() is not before
+
+
 def test_a_node_that_changes_its_slices_changes_its_hardware() -> None:
     """mig-manager cuts a card anew."""
     state = _state()

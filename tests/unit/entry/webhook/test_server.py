@@ -19,6 +19,7 @@ from rightslice.entry.webhook.metrics import Metrics
 from rightslice.entry.webhook.server import Served, admission_app, health_app
 from rightslice.entry.webhook.warm import warm_up
 from rightslice.kube.admission.decide import Outcome
+from rightslice.kube.admission.reading import reader
 from rightslice.kube.admission.review import Reviewed
 from rightslice.kube.admission.settings import Mode, Settings
 from rightslice.kube.parse.question import Defaults, Lookups
@@ -46,13 +47,14 @@ class State:
 
 def _reviewer(state: State) -> Reviewer:
     catalog = Catalog()
+    defaults = Defaults(confidence=0.5)
     cluster = ClusterState(find_gpu=catalog.gpu, now=lambda: 0.0)
     cluster.put("Node", node("a", SLICES))
     cluster.put("Namespace", {"metadata": {"name": "n"}})
     return Reviewer(
         state=cluster,
-        settings=Settings(mode=Mode.ENFORCE, defaults=Defaults(confidence=0.5)),
-        lookups=Lookups(model=catalog.model, engine=catalog.engine),
+        settings=Settings(mode=Mode.ENFORCE, defaults=defaults),
+        read=reader(Lookups(model=catalog.model, engine=catalog.engine), defaults),
         answers=Answers(constants()),
         problem=lambda: state.problem,
     )

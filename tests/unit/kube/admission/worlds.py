@@ -10,6 +10,7 @@ from rightslice.core.fit.constants import FittedConstants
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.constants import fitted_constants
 from rightslice.kube.admission.decide import World, recommend_with
+from rightslice.kube.admission.reading import reader
 from rightslice.kube.admission.settings import Mode, Settings
 from rightslice.kube.cluster.hardware import hardware_of
 from rightslice.kube.cluster.read import read_cluster
@@ -48,11 +49,12 @@ def world(
     given: dict[str, list[dict[str, Any]]] = {"Node": list(nodes), "Namespace": known, **objects}
     cluster = read_cluster(given).cluster
     catalog = Catalog()
+    defaults = Defaults(confidence=0.5)
     return World(
         cluster=cluster,
         hardware={one.name: hardware_of(one, catalog.gpu) for one in cluster.nodes},
-        settings=Settings(mode=mode, defaults=Defaults(confidence=0.5)),
-        lookups=Lookups(model=catalog.model, engine=catalog.engine),
+        settings=Settings(mode=mode, defaults=defaults),
+        read=reader(Lookups(model=catalog.model, engine=catalog.engine), defaults),
         recommend=recommend_with(constants()),
     )
 

@@ -1,4 +1,6 @@
-"""Every object that a snapshot holds, listed from a live cluster. Only lists are asked for.
+"""Every object that a snapshot holds, listed from a live cluster.
+
+Only lists are asked for, and each ConfigMap that a Model names.
 
 A kind that the API server does not serve is as if there were none of it; one that may not be
 listed is named with the server's own words.
@@ -24,7 +26,7 @@ from lightkube.generic_resource import (
 
 from rightslice.errors import UnavailableError
 from rightslice.kube.snapshot.kinds import KINDS, ApiKind
-from rightslice.kube.snapshot.value import NotRead, Snapshot, snapshot_of
+from rightslice.kube.snapshot.value import NotRead, Snapshot, files_named, snapshot_of
 
 PAGE: Final = 500
 """Objects a request: what kubectl takes."""
@@ -51,11 +53,34 @@ class _Listing:
 
     def everything(self) -> Iterator[dict[str, Any]]:
         """Yield every object of every kind, and note what may not be listed."""
+        models: list[dict[str, Any]] = []
         for kind in KINDS:
-            yield from self._all_of(kind)
+            if kind.is_named:
+                yield from self._named(kind, models)
+                continue
+            for one in self._all_of(kind):
+                if kind.name == "Model":
+                    models.append(one)
+                yield one
         if self.namespace is not None:
             reason = f"only namespace {self.namespace} was read; what others hold is not known"
             self.not_read.append(NotRead(object_kind="Pod", reason=reason))
+
+    def _named(self, kind: ApiKind, models: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Yield the ConfigMaps that *models* name."""
+        resource: Any = _resource(kind, kind.versions[0])
+        for namespace, name in sorted(files_named(models)):
+            try:
+                found = self.client.get(resource, name, namespace=namespace)
+            except (ApiError, httpx2.HTTPStatusError) as error:
+                code = _code(error)
+                if code == HTTPStatus.NOT_FOUND:
+                    continue
+                if code not in _REFUSED:
+                    raise
+                self.not_read.append(NotRead(object_kind=kind.name, reason=str(error)))
+                return
+            yield {**found.to_dict(), "apiVersion": kind.versions[0], "kind": kind.name}
 
     def _all_of(self, kind: ApiKind) -> Iterable[dict[str, Any]]:
         for version in kind.versions:

@@ -56,8 +56,9 @@ def snapshot(
 ) -> int:
     """One moment of a cluster in one file, which plan, fit and repack take as --cluster.
 
-    It only lists, and never reads Secrets or ConfigMaps; values that look like secrets are left
-    out and named. What may not be listed is named in the file and on standard error.
+    It only lists; it never reads Secrets, and of ConfigMaps nothing but the config.json that a
+    Model names. Values that look like secrets are left out and named. What may not be listed is
+    named in the file and on standard error.
 
     Example: rightslice snapshot --out state.json
     """

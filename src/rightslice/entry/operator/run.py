@@ -16,8 +16,6 @@ import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,22 +24,21 @@ from aiohttp import web
 from lightkube.config.kubeconfig import SingleConfig
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from rightslice.core.catalog.instance import PriceKind
 from rightslice.core.catalog.question import Question
 from rightslice.core.fit.constants import FittedConstants
 from rightslice.core.fit.result import Offer, Recommendation
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.cluster.lease import Leadership
 from rightslice.edge.cluster.mirror import Mirror
+from rightslice.edge.cluster.node_prices import card_price
 from rightslice.edge.cluster.state import ClusterState
 from rightslice.edge.constants import constants_with
 from rightslice.entry.operator.api import ClusterCalls
 from rightslice.entry.operator.loop import Operator, Rules
 from rightslice.entry.operator.metrics import Metrics
 from rightslice.entry.webhook.run import cluster_client
-from rightslice.errors import InputError, UnavailableError
+from rightslice.errors import UnavailableError
 from rightslice.kube.admission.decide import device_key, recommend_with
-from rightslice.kube.cluster.view import ClusterNode
 from rightslice.kube.crd.definition import MODEL, MODEL_DEPLOYMENT, VERSION
 from rightslice.kube.manifest import GROUP
 from rightslice.kube.operate.view import OWNER_LABEL
@@ -49,8 +46,6 @@ from rightslice.kube.operate.view import OWNER_LABEL
 logger = logging.getLogger(__name__)
 LEASE: Final = "rightslice-operator"
 MOST_ANSWERS: Final = 4096
-_INSTANCE_TYPE: Final = "node.kubernetes.io/instance-type"
-_REGION: Final = "topology.kubernetes.io/region"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,22 +78,6 @@ class Answers:
                 self._kept.clear()
             kept = self._kept[key] = recommend_with(self.constants)(question, offers)
         return kept
-
-
-def card_price(catalog: Catalog, node: ClusterNode) -> Fraction | None:
-    """Return the list price of one card of *node*, by its instance type; None when not known."""
-    name = node.labels.get(_INSTANCE_TYPE)
-    if name is None:
-        return None
-    try:
-        instance = catalog.instance(name)
-        region = node.labels.get(_REGION)
-        price = catalog.price(name, region=region, kind=PriceKind.ON_DEMAND)
-    except InputError:
-        return None
-    if price is None or instance.gpu_count < 1:
-        return None
-    return Fraction(Decimal(price.usd_per_hour)) / instance.gpu_count
 
 
 async def serve(options: OperatorOptions) -> None:

@@ -1,6 +1,7 @@
 """The kinds of object that a snapshot holds, and which of their fields.
 
-Only what is read is kept. Secrets and ConfigMaps are never asked for.
+Only what is read is kept. Secrets are never asked for, ConfigMaps only where a Model names one for
+its config.json, and of them nothing but that file.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+
+from rightslice.kube.manifest import GROUP
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +27,8 @@ class ApiKind:
     """What it is read for."""
     is_vital: bool = False
     """Without it there is no fleet."""
+    is_named: bool = False
+    """Not listed: read one by one where another object names it."""
 
     @property
     def address(self) -> str:
@@ -66,8 +71,14 @@ KINDS: Final = (
             versions=("v1alpha1",), is_namespaced=False, why="the same"),
     ApiKind(name="PodDisruptionBudget", plural="poddisruptionbudgets", group="policy",
             why="replicas that must run"),
+    ApiKind(name="Model", plural="models", group=GROUP, versions=("v1alpha1",),
+            why="what ModelDeployments serve"),
+    ApiKind(name="ModelDeployment", plural="modeldeployments", group=GROUP,
+            versions=("v1alpha1",), why="what the operator decides about"),
+    ApiKind(name="ConfigMap", plural="configmaps", is_named=True,
+            why="config.json of a Model that names it"),
 )  # fmt: skip
-"""Every kind that is listed."""
+"""Every kind that is listed, or read where it is named."""
 
 NAMES: Final = frozenset(one.name for one in KINDS)
 
@@ -78,13 +89,18 @@ _CONTAINER: Final = (
 _SPEC: Final = (
     "nodeName", "nodeSelector", "affinity", "tolerations", "schedulerName", "schedulingGates",
     "topologySpreadConstraints", "volumes.name", "volumes.persistentVolumeClaim.claimName",
-    "volumes.ephemeral", "resourceClaims", "overhead", "priority", "priorityClassName",
+    "volumes.ephemeral", "resourceClaims", "overhead", "resources", "priority",
+    "priorityClassName",
     *(f"{many}.{one}" for many in ("containers", "initContainers") for one in _CONTAINER),
 )  # fmt: skip
 _METADATA: Final = (
     "metadata.name", "metadata.namespace", "metadata.labels", "metadata.annotations",
     "metadata.ownerReferences.kind", "metadata.ownerReferences.name",
     "metadata.ownerReferences.controller",
+)  # fmt: skip
+_OURS: Final = (
+    "metadata.name", "metadata.namespace", "metadata.uid", "metadata.generation",
+    "metadata.deletionTimestamp", "spec",
 )  # fmt: skip
 _CONDITION: Final = (
     "status.conditions.type", "status.conditions.status", "status.conditions.lastTransitionTime",
@@ -94,7 +110,7 @@ _TEMPLATE: Final = (
 )  # fmt: skip
 
 OTHER_POD: Final = (
-    "metadata.name", "metadata.namespace", "spec.nodeName", "spec.overhead",
+    "metadata.name", "metadata.namespace", "spec.nodeName", "spec.overhead", "spec.resources",
     *(f"spec.{many}.{one}" for many in ("containers", "initContainers")
       for one in ("name", "resources", "restartPolicy")),
     "status.phase",
@@ -115,7 +131,9 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "DeviceClass": ("metadata.name", "spec"),
     "AllocationClaim": ("metadata.name", "metadata.namespace", "spec", "status.state"),
     "NodeAccelerator": ("metadata.name", "metadata.namespace", "status.nodeResources.nodeGpus"),
-    "Deployment": (*_METADATA, "spec.replicas", *(f"spec.template.{one}" for one in _TEMPLATE)),
+    "Deployment": (*_METADATA, "metadata.ownerReferences.uid", "spec.replicas",
+                   *(f"spec.template.{one}" for one in _TEMPLATE),
+                   "status.replicas", "status.readyReplicas"),
     "StatefulSet": (*_METADATA, "spec.replicas", *(f"spec.template.{one}" for one in _TEMPLATE)),
     "LeaderWorkerSet": (
         *_METADATA, "spec.replicas", "spec.leaderWorkerTemplate.size",
@@ -126,5 +144,8 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "ClusterServingRuntime": (*_METADATA, "spec"),
     "PodDisruptionBudget": ("metadata.name", "metadata.namespace", "spec.selector",
                             "status.desiredHealthy"),
+    "Model": _OURS,
+    "ModelDeployment": (*_OURS, "status"),
+    "ConfigMap": ("metadata.name", "metadata.namespace", "data"),
 }  # fmt: skip
 """Fields that are kept, by kind; below a field that is named everything is."""

@@ -1,7 +1,8 @@
 """The snapshot itself: objects cut down to what is read, in one order, and what is missing.
 
 Trimming keeps the fields of `kinds.FIELDS`. Pods without an accelerator keep only what they take
-of their node; Deployments and their like are kept when they make pods with one, or serve with vLLM.
+of their node; Deployments and their like are kept when they make pods with one, serve with vLLM, or
+run our operator. A ConfigMap is kept where a Model names it, and of it only what the Model reads.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, Final
 
 from rightslice.errors import InputError
 from rightslice.kube.manifest import GROUP
+from rightslice.kube.operate.gather import is_operator
 from rightslice.kube.parse.accelerators import read_request
 from rightslice.kube.parse.decoded import at, items, mapping, text, walk
 from rightslice.kube.snapshot.hide import Hider
@@ -28,6 +30,8 @@ _ANNOTATIONS: Final = (
 """Annotations that are read, by how they begin; all others are left out."""
 _LABELS_LEFT_OUT: Final = "feature.node.kubernetes.io/"
 """Hundreds a node, by node feature discovery; none is read."""
+QUANTIZATION_FILE: Final = "hf_quant_config.json"
+"""What is read beside a ConfigMap's config.json, where it is there."""
 _SELECTIVE: Final = frozenset({"Deployment", "StatefulSet", "LeaderWorkerSet"})
 _Tree = dict[str, Any]
 
@@ -67,20 +71,45 @@ def snapshot_of(
     """
     hider = Hider()
     found: dict[str, dict[tuple[str, str], Decoded]] = {}
-    for one in objects:
+    every = list(objects)
+    files = files_named(one for one in every if one.get("kind") == "Model")
+    for one in every:
         kind = text(one.get("kind"))
         if kind not in NAMES or kind is None:
             continue
-        trimmed = _trimmed(kind, one, hider)
+        given = _with_files(one, files) if kind == "ConfigMap" else one
+        trimmed = None if given is None else _trimmed(kind, given, hider)
         if trimmed is not None:
             found.setdefault(kind, {})[_place(trimmed)] = trimmed
     return Snapshot(
-        objects={kind: tuple(every[key] for key in sorted(every))
-                 for kind, every in sorted(found.items())},
+        objects={kind: tuple(alike[key] for key in sorted(alike))
+                 for kind, alike in sorted(found.items())},
         not_read=tuple(sorted(not_read, key=lambda one: one.object_kind)),
         hidden=tuple(dict.fromkeys(hider.places)),
         taken_at=taken_at,
     )  # fmt: skip
+
+
+def files_named(models: Iterable[Decoded]) -> dict[tuple[str, str], frozenset[str]]:
+    """Return the files that *models* read, by namespace and name of their ConfigMap."""
+    found: dict[tuple[str, str], frozenset[str]] = {}
+    for one in models:
+        named = at(one, "spec", "architecture", "configMap")
+        name = text(at(named, "name"))
+        if name is not None:
+            place = _place(one)[0], name
+            key = text(at(named, "key")) or "config.json"
+            found[place] = found.get(place, frozenset()) | {key, QUANTIZATION_FILE}
+    return found
+
+
+def _with_files(given: Decoded, files: Mapping[tuple[str, str], frozenset[str]]) -> Decoded | None:
+    """Return a ConfigMap with nothing but the *files* that are read; None when none is."""
+    names = files.get(_place(given))
+    if names is None:
+        return None
+    data = {key: item for key, item in mapping(given.get("data")).items() if key in names}
+    return {**given, "data": data}
 
 
 def document_of(snapshot: Snapshot) -> dict[str, object]:
@@ -129,7 +158,7 @@ def read_document(data: Mapping[str, object], *, where: str) -> Snapshot:
 
 
 def _trimmed(kind: str, given: Decoded, hider: Hider) -> Decoded | None:
-    if kind in _SELECTIVE and not _is_of_interest(given):
+    if kind in _SELECTIVE and not (_is_of_interest(given) or is_operator(given)):
         return None
     fields = FIELDS[kind]
     if kind == "Pod" and not _is_of_interest(given):

@@ -11,6 +11,7 @@ from rightslice.errors import InputError
 from rightslice.kube.cluster.demand import pod_requests
 from rightslice.kube.cluster.quantity import parse_quantity
 from rightslice.kube.cluster.view import Cluster, ClusterNode, LimitRange, ResourceQuota, Taint
+from rightslice.kube.manifest import GROUP
 from rightslice.kube.parse.decoded import at, items, mapping, text
 
 Decoded = Mapping[str, object]
@@ -74,11 +75,19 @@ def read_node(node: Decoded) -> ClusterNode:
     """
     conditions = [mapping(one) for one in items(at(node, "status", "conditions"))]
     ready = any(one.get("type") == "Ready" and one.get("status") == "True" for one in conditions)
+    is_cordoned = at(node, "spec", "unschedulable") is True
+    notes = mapping(at(node, "metadata", "annotations"))
     return ClusterNode(
         name=_name(node),
         labels=labels_of(node),
         taints=tuple(_taint(mapping(one)) for one in items(at(node, "spec", "taints"))),
-        is_ready=ready and at(node, "spec", "unschedulable") is not True,
+        is_ready=ready and not is_cordoned,
+        is_cordoned=is_cordoned,
+        notes={
+            name: value
+            for name, value in notes.items()
+            if name.startswith(f"{GROUP}/") and isinstance(value, str)
+        },
         allocatable=_amounts(at(node, "status", "allocatable")),
     )
 

@@ -35,6 +35,9 @@ class ClusterNode:
     taints: tuple[Taint, ...] = ()
     is_ready: bool = True
     """Ready, and not cordoned."""
+    is_cordoned: bool = False
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """Annotations of ours."""
     allocatable: Mapping[str, Fraction] = field(default_factory=dict)
     used: Mapping[str, Fraction] = field(default_factory=dict)
 

@@ -7,6 +7,7 @@ said again as long as nothing that decisions rest on has changed in the cluster.
 from __future__ import annotations
 
 import json
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,9 @@ from rightslice.kube.parse.decoded import mapping, text
 
 MOST_TEMPLATES: Final = 1024
 """Kept at once: a few KB each."""
+_TOKEN_VOLUME: Final = re.compile(r"(\"kube-api-access-)[a-z0-9]{5}(?=\")")
+"""The volume of a pod's token: the API server's ServiceAccount plugin gives each a random name
+(kubernetes plugin/pkg/admission/serviceaccount)."""
 
 
 @dataclass
@@ -124,7 +128,8 @@ def _template(request: Request) -> str:
     metadata = request.pod.get("metadata")
     if isinstance(metadata, dict):
         metadata = metadata.get("labels"), metadata.get("annotations")
-    return json.dumps((request.namespace, metadata, request.pod.get("spec")))
+    said = json.dumps((request.namespace, metadata, request.pod.get("spec")))
+    return _TOKEN_VOLUME.sub(r"\1", said)
 
 
 def _annotations(request: Request) -> Mapping[str, object]:

@@ -61,6 +61,14 @@ def test_one_that_remembers_says_what_a_new_one_says(steps: list[tuple[str, Any]
             )
 
 
+def _with_token(given: dict[str, Any], suffix: str) -> dict[str, Any]:
+    """Add what the API server's ServiceAccount plugin adds."""
+    spec, name = given["request"]["object"]["spec"], f"kube-api-access-{suffix}"
+    spec["volumes"] = [{"name": name, "projected": {"sources": []}}]
+    spec["containers"][0]["volumeMounts"] = [{"name": name, "mountPath": "/var/run/secrets"}]
+    return given
+
+
 def test_equal_templates_are_read_once() -> None:
     """A second pod costs no reading, and names its own request in the patch."""
     state = ClusterState(find_gpu=Catalog().gpu, now=lambda: 0.0)
@@ -74,7 +82,11 @@ def test_equal_templates_are_read_once() -> None:
         return read(pod, namespace)
 
     reviewer.read = counted
-    replies = [reviewer.review(_request(number, 64, dry=False)) for number in (1, 2)]
+    given = [
+        _with_token(_request(n, 64, dry=False), suffix)
+        for n, suffix in ((1, "ab12c"), (2, "x9y8z"))
+    ]
+    replies = [reviewer.review(one) for one in given]
     assert calls == ["n"]
     assert [one.decision.outcome for one in replies] == [Outcome.RESIZED] * 2
     assert replies[0].response != replies[1].response

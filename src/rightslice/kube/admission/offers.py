@@ -82,6 +82,32 @@ _Key = tuple[str, str, str]
 _UNKNOWN: Final = "?"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """One way to run a pod that some nodes have: a device, and how a pod asks for it."""
+
+    offer: Offer
+    resource: str
+    count: int
+    selector: Mapping[str, str]
+    """Node labels that the pod has to ask for beside the resource; mostly none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shelf:
+    """How much of an item there is, before anybody's quota and what other pods wait for."""
+
+    item: Item
+    places: int
+    """Pods that the nodes have room for now."""
+    left: int
+    """Units of the resource that are free, with room for the rest of a pod or without."""
+    total: int
+    """Units of the resource, free or not."""
+    largest: int
+    """The most units that one node hands out, free or not."""
+
+
 def cluster_offers(
     needs: PodNeeds, cluster: Cluster, hardware: Mapping[str, NodeHardware]
 ) -> tuple[ClusterOffer, ...]:
@@ -92,10 +118,37 @@ def cluster_offers(
         cluster: nodes, quotas and what is taken.
         hardware: what each node's GPU resources stand for, by node name.
     """
+    found = []
+    for shelf in shelves(needs, cluster.nodes, hardware):
+        item = shelf.item
+        refused = not_allowed(item, needs.namespace, cluster)
+        waiting = int(cluster.pending.get(item.resource, Fraction(0)))
+        free = 0 if refused is not None else free_places(shelf, waiting)
+        obstacle = None if free else refused or shortage(shelf)
+        found.append(cluster_offer(item, free, obstacle))
+    return tuple(found)
+
+
+def cluster_offer(item: Item, free: int, obstacle: str | None) -> ClusterOffer:
+    """Return *item* with what of it can be had."""
+    return ClusterOffer(
+        offer=item.offer,
+        resource=item.resource,
+        count=item.count,
+        selector=item.selector,
+        free=free,
+        obstacle=obstacle,
+    )
+
+
+def shelves(
+    needs: PodNeeds, nodes: Iterable[ClusterNode], hardware: Mapping[str, NodeHardware]
+) -> tuple[Shelf, ...]:
+    """Return what *nodes* have for a pod with *needs*, whatever its namespace may have of it."""
     kinds: dict[_Key, Device] = {}
-    nodes: dict[_Key, list[ClusterNode]] = {}
+    having: dict[_Key, list[ClusterNode]] = {}
     unknown: set[_Key] = set()
-    for node in cluster.nodes:
+    for node in nodes:
         gpus = hardware.get(node.name)
         if gpus is None or not (gpus.handed_out or gpus.unknown) or not needs.filter.allows(node):
             continue
@@ -104,24 +157,26 @@ def cluster_offers(
         for one in gpus.handed_out:
             key = one.resource, product, one.behind
             kinds.setdefault(key, one.device)
-            nodes.setdefault(key, []).append(node)
+            having.setdefault(key, []).append(node)
     found = []
     for key, device in kinds.items():
-        resource = key[0]
         selector = _selector(key, {*kinds, *unknown})
         if selector is not None and _can_span(device, needs.ranks):
-            obstacle, free = _availability(resource, nodes[key], needs, cluster)
-            found.append(
-                ClusterOffer(
-                    offer=_core_offer(device, needs.ranks),
-                    resource=resource,
-                    count=needs.ranks,
-                    selector=selector,
-                    free=free,
-                    obstacle=obstacle,
-                )
-            )
+            offer = _core_offer(device, needs.ranks)
+            item = Item(offer=offer, resource=key[0], count=needs.ranks, selector=selector)
+            found.append(_shelf(item, having[key], needs))
     return tuple(found)
+
+
+def _shelf(item: Item, nodes: list[ClusterNode], needs: PodNeeds) -> Shelf:
+    amounts = [int(node.allocatable.get(item.resource, 0)) for node in nodes]
+    return Shelf(
+        item=item,
+        places=sum(_places(node, item.resource, item.count, needs) for node in nodes),
+        left=sum(node.free_milli.get(item.resource, 0) for node in nodes) // 1000,
+        total=sum(amounts),
+        largest=max(amounts),
+    )
 
 
 def _can_span(device: Device, ranks: int) -> bool:
@@ -139,25 +194,22 @@ def _selector(key: _Key, every: Iterable[_Key]) -> dict[str, str] | None:
     return {PRODUCT: product}
 
 
-def _availability(
-    resource: str, nodes: list[ClusterNode], needs: PodNeeds, cluster: Cluster
-) -> tuple[str | None, int]:
-    """Return why a pod cannot have *resource* now (None when it can), and for how many it is."""
-    count = needs.ranks
-    refused = _not_allowed(resource, count, needs.namespace, cluster)
-    if refused is not None:
-        return refused, 0
-    free = sum(_places(node, resource, count, needs) for node in nodes)
-    waiting = int(cluster.pending.get(resource, Fraction(0)))  # each may break one place
-    if free - waiting >= 1:
-        return None, free - waiting
-    if free:
-        return f"{free} x {count} {resource} can be placed, and pending pods wait for them", 0
-    left = sum(node.free_milli.get(resource, 0) for node in nodes) // 1000
-    if left >= count:
-        return f"{left} {resource} are free, on no node that has room for the pod's rest", 0
-    total = int(sum(node.allocatable.get(resource, Fraction(0)) for node in nodes))
-    return f"none of {total} {resource} is free now", 0
+def free_places(shelf: Shelf, waiting: int) -> int:
+    """Return how many pods *shelf* has a place for, while *waiting* units are waited for.
+
+    Each of them may break one place.
+    """
+    return max(0, shelf.places - waiting)
+
+
+def shortage(shelf: Shelf) -> str:
+    """Return why *shelf* has no place for a pod."""
+    resource, count = shelf.item.resource, shelf.item.count
+    if shelf.places:
+        return f"{shelf.places} x {count} {resource} can be placed, and pending pods wait for them"
+    if shelf.left >= count:
+        return f"{shelf.left} {resource} are free, on no node that has room for the pod's rest"
+    return f"none of {shelf.total} {resource} is free now"
 
 
 def _core_offer(device: Device, ranks: int) -> Offer:
@@ -183,7 +235,9 @@ def _places(node: ClusterNode, resource: str, count: int, needs: PodNeeds) -> in
     return places
 
 
-def _not_allowed(resource: str, count: int, namespace: str, cluster: Cluster) -> str | None:
+def not_allowed(item: Item, namespace: str, cluster: Cluster) -> str | None:
+    """Return why a quota or limit range of *namespace* keeps *item* from a pod; None: none does."""
+    resource, count = item.resource, item.count
     for quota in cluster.quotas_of(namespace):
         left = quota.left(f"requests.{resource}")
         if left is not None and left < count:

@@ -21,6 +21,7 @@ from rightslice.core.catalog.mig import ProfileName
 from rightslice.core.catalog.resource import WHOLE
 from rightslice.core.catalog.share import Exclusive, MigSlice, MpsShare, Share, TimeSlice
 from rightslice.errors import InputError
+from rightslice.kube.cluster.dra import DraUnit
 from rightslice.kube.cluster.view import ClusterNode
 from rightslice.units import MIB
 
@@ -33,10 +34,12 @@ _VARIANT: Final = re.compile(r"(gb)\.(me|gfx)")
 
 @dataclass(frozen=True, kw_only=True)
 class HandedOut:
-    """One extended resource of a node, and the device behind one unit of it."""
+    """One GPU resource of a node, and the device behind one unit of it."""
 
     resource: str
     device: Device
+    unit: DraUnit | None = None
+    """What one unit is under DRA; None: the device plugin hands it out."""
 
     @cached_property
     def behind(self) -> str:

@@ -13,6 +13,8 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Final
 
+from rightslice.kube.cluster.dra import DraPool
+
 PODS: Final = "pods"
 _ZERO: Final = Fraction(0)
 
@@ -40,6 +42,8 @@ class ClusterNode:
     """Annotations of ours."""
     allocatable: Mapping[str, Fraction] = field(default_factory=dict)
     used: Mapping[str, Fraction] = field(default_factory=dict)
+    dra: DraPool | None = None
+    """What its ResourceSlices publish and what claims hold of it; None without any."""
 
     def free(self, resource: str) -> Fraction:
         """Return what is left of *resource*; never below zero."""
@@ -94,7 +98,7 @@ class Cluster:
 
     nodes: tuple[ClusterNode, ...] = ()
     pending: Mapping[str, Fraction] = field(default_factory=dict)
-    """What pods ask for that are bound to no node yet."""
+    """What pods ask for that are bound to no node yet, by extended resource or name of a claim."""
     quotas: tuple[ResourceQuota, ...] = ()
     limit_ranges: tuple[LimitRange, ...] = ()
     namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -14,8 +14,9 @@ import random
 import time
 
 from rightslice.core.catalog.mig import MigGrid, ProfileName
+from rightslice.core.catalog.together import Apart
 from rightslice.core.packing.backends import Backend
-from rightslice.core.packing.node_ask import Accepted, Apart, NodeAsk, NodeKind, Replicas
+from rightslice.core.packing.node_ask import Accepted, NodeAsk, NodeKind, Replicas
 from rightslice.core.packing.node_pack import pack_nodes
 from rightslice.core.packing.offline import DoesNotFit, Packing, pack
 from rightslice.edge.catalog_files import Catalog

@@ -29,15 +29,9 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from rightslice.core.catalog.mig import MigGrid, ProfileName
+from rightslice.core.catalog.together import Apart, Preference
 from rightslice.core.packing.backends import Backend
-from rightslice.core.packing.node_ask import (
-    Accepted,
-    Apart,
-    NodeAsk,
-    NodeKind,
-    Preference,
-    Replicas,
-)
+from rightslice.core.packing.node_ask import Accepted, NodeAsk, NodeKind, Replicas
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.shapes import check_shape
 from rightslice.edge.yaml_files import Document, read_document, read_text

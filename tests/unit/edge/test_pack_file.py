@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rightslice.core.packing.node_ask import Apart, NodeAsk, Preference
+from rightslice.core.catalog.together import Apart, Preference
+from rightslice.core.packing.node_ask import NodeAsk
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.pack_file import read_pack
 from rightslice.errors import FieldError

@@ -9,31 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 from math import inf, isfinite
 
 from rightslice.core.catalog.mig import MigGrid, ProfileName
+from rightslice.core.catalog.together import Apart, Preference
 from rightslice.core.packing.backends import Backend
 from rightslice.core.packing.certificate import Claim
 from rightslice.core.packing.geometry import Layout, check_known
 from rightslice.errors import InputError, UnknownNameError
-
-
-class Apart(Enum):
-    """What two replicas of one workload may not share."""
-
-    NOTHING = "nothing"
-    GPU = "gpu"
-    NODE = "node"
-
-
-class Preference(Enum):
-    """Where slices go among placements that cost the same."""
-
-    SPREAD = "spread"
-    """Replicas on as many nodes as the open cards allow."""
-    PACK = "pack"
-    """On few nodes, so that whole nodes stay empty."""
 
 
 @dataclass(frozen=True, kw_only=True)

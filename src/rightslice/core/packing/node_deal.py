@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 
 from rightslice.core.catalog.mig import ProfileName
+from rightslice.core.catalog.together import Apart, Preference
 from rightslice.core.packing.geometry import Multiset
-from rightslice.core.packing.node_ask import Apart, NodeAsk, NodeKind, Preference, Replicas
+from rightslice.core.packing.node_ask import NodeAsk, NodeKind, Replicas
 
 _NOISE = 1e-9
 

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from rightslice.core.catalog.mig import ProfileName
+from rightslice.core.catalog.together import Apart, Preference
 from rightslice.core.packing.backends import Backend
 from rightslice.core.packing.driver import certain_multisets
 from rightslice.core.packing.geometry import Multiset, largest_multisets
-from rightslice.core.packing.node_ask import Apart, NodeAsk, NodeKind, Preference, Replicas
+from rightslice.core.packing.node_ask import NodeAsk, NodeKind, Replicas
 from rightslice.core.packing.solver import IntegerModel
 
 

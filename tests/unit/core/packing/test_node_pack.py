@@ -12,18 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rightslice.core.catalog.mig import MigGrid, ProfileName
+from rightslice.core.catalog.together import Apart, Preference
 from rightslice.core.packing.backends import Backend
 from rightslice.core.packing.certificate import Holds, verify
 from rightslice.core.packing.geometry import feasible_multisets, multiset, why_illegal
-from rightslice.core.packing.node_ask import (
-    Accepted,
-    Apart,
-    NodeAsk,
-    NodeKind,
-    NodePacking,
-    Preference,
-    Replicas,
-)
+from rightslice.core.packing.node_ask import Accepted, NodeAsk, NodeKind, NodePacking, Replicas
 from rightslice.core.packing.node_pack import pack_nodes
 from rightslice.errors import InputError, UnknownNameError
 

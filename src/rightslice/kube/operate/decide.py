@@ -163,8 +163,9 @@ def _held(served: Served, current: OfferStatus) -> int:
 def _with_objects(findings: Findings, choice: Choice, question: Question) -> Decision:
     served = findings.served
     made = rendered(served, choice, question)
-    kept = _kept_revision(served, choice, question, made)
-    findings = replace(findings, rendered=made, revision=kept or made.revision)
+    kept = _kept(served, choice, question, made)
+    runs = made if kept is None else made.like(kept)
+    findings = replace(findings, rendered=made, revision=runs.revision)
     target = Target(
         revision=findings.revision,
         guaranteed=question.min_replicas,
@@ -173,7 +174,7 @@ def _with_objects(findings: Findings, choice: Choice, question: Question) -> Dec
     decision = replace(_told(Outcome.RECOMMENDED, findings), held=_claimed(served, choice, target))
     if findings.mode is not Mode.ENFORCE:
         return decision
-    return replace(decision, actions=_actions(served, made, target))
+    return replace(decision, actions=_actions(served, runs, target))
 
 
 def _actions(served: Served, made: Rendered, target: Target) -> tuple[Action, ...]:
@@ -186,10 +187,8 @@ def _actions(served: Served, made: Rendered, target: Target) -> tuple[Action, ..
     return (*beside, *created, *changed)
 
 
-def _kept_revision(
-    served: Served, choice: Choice, question: Question, made: Rendered
-) -> str | None:
-    """Return the revision that runs already and serves as well as a new one would.
+def _kept(served: Served, choice: Choice, question: Question, made: Rendered) -> Running | None:
+    """Return the Deployment that runs already and serves as well as a new one would.
 
     Flags follow the load; pods are made anew for them only when those that they have are too small.
     """
@@ -200,8 +199,8 @@ def _kept_revision(
         same = (offer.offer, offer.resource, offer.count) == (
             choice.name, choice.cluster_offer.resource, choice.cluster_offer.count,
         )  # fmt: skip
-        if same and _serves(one, made, question, choice.replicas):
-            return one.revision
+        if same and one.image == made.image and _serves(one, made, question, choice.replicas):
+            return one
     return None
 
 

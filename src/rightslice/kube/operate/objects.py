@@ -30,6 +30,7 @@ from rightslice.kube.operate.view import (
     PART_LABEL,
     REVISION_LABEL,
     Part,
+    Running,
     Served,
 )
 from rightslice.kube.render.workload import render
@@ -52,6 +53,17 @@ class Rendered:
     template: Manifest
     """A Deployment, as yet without part and replicas."""
 
+    @property
+    def image(self) -> str:
+        """The server's image."""
+        return str(_container(self.template)["image"])
+
+    def like(self, one: Running) -> Rendered:
+        """Return the same with the revision and the flags of *one*, which runs already."""
+        template: dict[str, Any] = json.loads(json.dumps(self.template))
+        _container(template)["args"] = list(one.arguments)
+        return replace(self, revision=one.revision, arguments=one.arguments, template=template)
+
     def deployment(self, name: str, part: Part, replicas: int) -> Manifest:
         """Return the Deployment of *part*, with so many *replicas*."""
         made: dict[str, Any] = json.loads(json.dumps(self.template))
@@ -62,6 +74,12 @@ class Rendered:
         made["spec"]["selector"]["matchLabels"] |= labels
         made["spec"]["template"]["metadata"]["labels"] |= labels
         return made
+
+
+def _container(deployment: Manifest) -> dict[str, Any]:
+    spec: Any = deployment["spec"]
+    found: dict[str, Any] = spec["template"]["spec"]["containers"][0]
+    return found
 
 
 def deployment_name(name: str, revision: str, part: Part) -> str:

@@ -54,6 +54,7 @@ class Running:
     ready: int
     offer: OfferStatus | None
     arguments: tuple[str, ...] = ()
+    image: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,20 +82,6 @@ class Served:
         return sum(one.ready for one in self.running)
 
 
-SupplyKey = tuple[str, str, int]
-"""Resource, and label and memory of the device behind it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Supply:
-    """What nodes hand out of one resource and device."""
-
-    largest: int
-    """The most that one node hands out."""
-    card_usd_per_hour: Fraction | None
-    """The dearest whole card behind it; None where one is not known."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class World:
     """What decisions rest on, beside the ModelDeployments."""
@@ -111,8 +98,6 @@ class World:
     """The most that a spec can ask for."""
     settle_seconds: float = 600.0
     """How long a cheaper offer has to do before it is taken."""
-    supplies: Mapping[SupplyKey, Supply] = field(default_factory=dict)
-    """What the nodes hand out; worked out anew where it is empty."""
     problem: str | None = None
     """Why what is known of the cluster cannot be relied on now."""
 
@@ -151,6 +136,7 @@ def read_running(given: Mapping[str, object]) -> Running | None:
         ready=_count(at(given, "status", "readyReplicas")),
         offer=_offer(mapping(at(given, "metadata", "annotations")).get(OFFER_NOTE)),
         arguments=_arguments(given),
+        image=text(_container(given).get("image")) or "",
     )
 
 
@@ -165,9 +151,11 @@ def _offer(note: object) -> OfferStatus | None:
         return None
 
 
-def _arguments(given: Mapping[str, object]) -> tuple[str, ...]:
+def _container(given: Mapping[str, object]) -> Mapping[str, object]:
     containers = at(given, "spec", "template", "spec", "containers")
-    if not isinstance(containers, list) or not containers:
-        return ()
-    found = mapping(containers[0]).get("args")
+    return mapping(containers[0]) if isinstance(containers, list) and containers else {}
+
+
+def _arguments(given: Mapping[str, object]) -> tuple[str, ...]:
+    found = _container(given).get("args")
     return tuple(str(one) for one in found) if isinstance(found, list) else ()

@@ -234,3 +234,46 @@ def test_the_elastic_part_is_a_deployment_of_its_own() -> None:
     assert parts["elastic"] >= 3
     names = [one.name for one in play.running if one.part.value == "elastic"]
     assert names[0].endswith("-elastic")
+
+
+@given(st.lists(st.sampled_from([8, 64, 128, 250, 400]), min_size=2, max_size=4))
+@settings(max_examples=10, deadline=None)
+def test_every_change_of_load_settles(loads: list[int]) -> None:
+    """What runs comes to be what is recommended, guaranteed and elastic part of one revision."""
+    play = Play(served(mode="enforce"), settle_seconds=0)
+    around = world(node("a", MANY))
+    for concurrency in loads:
+        play.load(concurrency, replicas={"min": 1, "max": 4})
+        settled = play.settle(around, rounds=12)
+        assert settled.status.conditions[-1].reason == "Settled", settled.status.waiting_for
+        assert len({one.revision for one in play.running}) == 1
+
+
+def test_elastic_replicas_join_a_revision_that_serves() -> None:
+    """They run with its flags, though a load of that size would have had others."""
+    play = Play(served(mode="enforce"))
+    around = world(node("a", {"nvidia.com/mig-2g.10gb": "8"}))
+    play.load(64, replicas={"min": 1, "max": 8})
+    play.settle(around)
+    first = play.running[0]
+    play.load(90, replicas={"min": 1, "max": 8})
+    assert play.settle(around).status.conditions[-1].reason == "Settled"
+    assert {(one.revision, one.arguments) for one in play.running} == {
+        (first.revision, first.arguments)
+    }
+    assert {one.part.value for one in play.running} == {"guaranteed", "elastic"}
+
+
+@pytest.mark.parametrize("engine", [{"version": "0.9.2"}, {"image": "registry/vllm:fixed"}])
+def test_another_image_is_another_revision(engine: dict[str, object]) -> None:
+    """A changed release or image of the engine is rolled out, the old pod going last."""
+    play = Play(served(mode="enforce"))
+    around = world(node("a", MANY))
+    old = play.settle(around).status.current
+    play.load(64, engine={"version": "0.6.3"} | engine)
+    play.decide(around)
+    assert play.ready == 1
+    new = play.settle(around).status.current
+    assert old is not None
+    assert new is not None
+    assert old.revision != new.revision

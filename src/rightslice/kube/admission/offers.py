@@ -4,6 +4,9 @@ An offer is *free* when a node that the pod may use has it left now, beside CPU,
 when what other pending pods ask for is taken off, and when quotas and limit ranges of the
 namespace allow it. Where one resource name stands for different devices (an ``mig-1g.10gb`` of an
 A100 and of an H100; ``nvidia.com/gpu`` whole and time-sliced), a node selector tells them apart.
+
+Under DRA what is free depends on the counters that the devices of a card share, and a pod that
+waits for one profile can cost several places of another.
 """
 
 from __future__ import annotations
@@ -20,8 +23,16 @@ from rightslice.core.catalog.share import Exclusive
 from rightslice.core.fit.offers import CardKind, offers
 from rightslice.core.fit.result import Offer
 from rightslice.kube.cluster.demand import pod_requests
+from rightslice.kube.cluster.dra import DraUnit, claim_name, is_claim
 from rightslice.kube.cluster.filters import NodeFilter
-from rightslice.kube.cluster.hardware import PRODUCT, SHARED, SLICE_PREFIX, NodeHardware
+from rightslice.kube.cluster.hardware import (
+    PRODUCT,
+    SHARED,
+    SLICE_PREFIX,
+    HandedOut,
+    NodeHardware,
+    resource_of,
+)
 from rightslice.kube.cluster.view import Cluster, ClusterNode
 from rightslice.kube.parse.decoded import mapping
 
@@ -43,6 +54,8 @@ class ClusterOffer:
     """Pods of this size that can be put somewhere now."""
     obstacle: str | None = None
     """Why it cannot be had now; None when it can."""
+    unit: DraUnit | None = None
+    """What is allocated under DRA: where `resource` names a claim, a claim asks for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +68,8 @@ class PodNeeds:
     """Requests in thousandths rounded up, its GPU resources left out."""
     ranks: int
     """Tensor parallel size: cards of one node."""
+    by_claim: bool = False
+    """Whether DRA is asked by claims; else by the extended resources of its DeviceClasses."""
 
 
 def needs_of(pod: Mapping[str, object], namespace: str, ranks: int) -> PodNeeds:
@@ -91,6 +106,8 @@ class Item:
     count: int
     selector: Mapping[str, str]
     """Node labels that the pod has to ask for beside the resource; mostly none."""
+    unit: DraUnit | None = None
+    """What is allocated under DRA."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +123,8 @@ class Shelf:
     """Units of the resource, free or not."""
     largest: int
     """The most units that one node hands out, free or not."""
+    cost: Mapping[str, int]
+    """How many places one unit that another pod waits for may break, by its name."""
 
 
 def cluster_offers(
@@ -122,8 +141,7 @@ def cluster_offers(
     for shelf in shelves(needs, cluster.nodes, hardware):
         item = shelf.item
         refused = not_allowed(item, needs.namespace, cluster)
-        waiting = int(cluster.pending.get(item.resource, Fraction(0)))
-        free = 0 if refused is not None else free_places(shelf, waiting)
+        free = 0 if refused is not None else free_places(shelf, lost(shelf, cluster.pending))
         obstacle = None if free else refused or shortage(shelf)
         found.append(cluster_offer(item, free, obstacle))
     return tuple(found)
@@ -138,6 +156,7 @@ def cluster_offer(item: Item, free: int, obstacle: str | None) -> ClusterOffer:
         selector=item.selector,
         free=free,
         obstacle=obstacle,
+        unit=item.unit,
     )
 
 
@@ -146,7 +165,7 @@ def shelves(
 ) -> tuple[Shelf, ...]:
     """Return what *nodes* have for a pod with *needs*, whatever its namespace may have of it."""
     kinds: dict[_Key, Device] = {}
-    having: dict[_Key, list[ClusterNode]] = {}
+    having: dict[_Key, list[_Having]] = {}
     unknown: set[_Key] = set()
     for node in nodes:
         gpus = hardware.get(node.name)
@@ -155,28 +174,73 @@ def shelves(
         product = node.labels.get(PRODUCT, "")
         unknown.update((resource, product, _UNKNOWN) for resource in gpus.unknown)
         for one in gpus.handed_out:
-            key = one.resource, product, one.behind
+            if one.unit is not None and is_claim(one.resource) is not needs.by_claim:
+                continue
+            key = one.resource, _board(one, product), one.behind
             kinds.setdefault(key, one.device)
-            having.setdefault(key, []).append(node)
+            having.setdefault(key, []).append((node, one.unit))
     found = []
     for key, device in kinds.items():
         selector = _selector(key, {*kinds, *unknown})
         if selector is not None and _can_span(device, needs.ranks):
             offer = _core_offer(device, needs.ranks)
-            item = Item(offer=offer, resource=key[0], count=needs.ranks, selector=selector)
-            found.append(_shelf(item, having[key], needs))
+            unit = next((one for _, one in having[key] if one is not None), None)
+            found.append(
+                _shelf(
+                    Item(
+                        offer=offer,
+                        resource=key[0],
+                        count=needs.ranks,
+                        selector={} if is_claim(key[0]) else selector,
+                        unit=unit,
+                    ),
+                    having[key],
+                    needs,
+                )
+            )
     return tuple(found)
 
 
-def _shelf(item: Item, nodes: list[ClusterNode], needs: PodNeeds) -> Shelf:
-    amounts = [int(node.allocatable.get(item.resource, 0)) for node in nodes]
+_Having = tuple[ClusterNode, DraUnit | None]
+"""A node that has an item, and what it is there under DRA."""
+
+
+def _board(one: HandedOut, product: str) -> str:
+    """Return what tells boards apart: a claim says it itself, a pod asks for the node's label."""
+    return one.unit.product if one.unit is not None and is_claim(one.resource) else product
+
+
+def _shelf(item: Item, having: list[_Having], needs: PodNeeds) -> Shelf:
+    amounts = [_amount(node, unit, item.resource) for node, unit in having]
     return Shelf(
         item=item,
-        places=sum(_places(node, item.resource, item.count, needs) for node in nodes),
-        left=sum(node.free_milli.get(item.resource, 0) for node in nodes) // 1000,
-        total=sum(amounts),
-        largest=max(amounts),
-    )
+        places=sum(_places(node, left, item.count, needs)
+                   for (node, _), (left, _) in zip(having, amounts, strict=True)),
+        left=sum(left for left, _ in amounts),
+        total=sum(total for _, total in amounts),
+        largest=max(total for _, total in amounts),
+        cost=_costs(item.resource, having),
+    )  # fmt: skip
+
+
+def _amount(node: ClusterNode, unit: DraUnit | None, resource: str) -> tuple[int, int]:
+    """Return how much of *resource* is free on *node*, and how much there is."""
+    if unit is None or node.dra is None:
+        return node.free_milli.get(resource, 0) // 1000, int(node.allocatable.get(resource, 0))
+    return node.dra.free(unit), node.dra.total(unit)
+
+
+def _costs(resource: str, having: list[_Having]) -> dict[str, int]:
+    """Return what a unit of each resource costs at most; a device plugin's costs one of its own."""
+    costs = {resource: 1}
+    for node, unit in having:
+        if unit is None or node.dra is None:
+            continue
+        for _, profile in node.dra.stock.by_unit:
+            cost = node.dra.stock.breaks(unit, profile)
+            for name in (claim_name(profile), resource_of(profile)):
+                costs[name] = max(costs.get(name, 0), cost)
+    return costs
 
 
 def _can_span(device: Device, ranks: int) -> bool:
@@ -194,11 +258,13 @@ def _selector(key: _Key, every: Iterable[_Key]) -> dict[str, str] | None:
     return {PRODUCT: product}
 
 
-def free_places(shelf: Shelf, waiting: int) -> int:
-    """Return how many pods *shelf* has a place for, while *waiting* units are waited for.
+def lost(shelf: Shelf, waiting: Mapping[str, Fraction] | Mapping[str, int]) -> int:
+    """Return how many places of *shelf* pods may break that wait for so much of each resource."""
+    return sum(int(waiting[name]) * cost for name, cost in shelf.cost.items() if name in waiting)
 
-    Each of them may break one place.
-    """
+
+def free_places(shelf: Shelf, waiting: int) -> int:
+    """Return how many pods *shelf* has a place for, when *waiting* of them may be broken."""
     return max(0, shelf.places - waiting)
 
 
@@ -225,9 +291,9 @@ def _core_offer(device: Device, ranks: int) -> Offer:
     return next(one for one in offers(kind, [device.share]) if one.tensor_parallel == ranks)
 
 
-def _places(node: ClusterNode, resource: str, count: int, needs: PodNeeds) -> int:
+def _places(node: ClusterNode, left: int, count: int, needs: PodNeeds) -> int:
     free = node.free_milli
-    places = free.get(resource, 0) // (count * 1000)
+    places = left // count
     for name, amount in needs.others_milli.items():
         if not places:
             break
@@ -239,9 +305,11 @@ def not_allowed(item: Item, namespace: str, cluster: Cluster) -> str | None:
     """Return why a quota or limit range of *namespace* keeps *item* from a pod; None: none does."""
     resource, count = item.resource, item.count
     for quota in cluster.quotas_of(namespace):
-        left = quota.left(f"requests.{resource}")
-        if left is not None and left < count:
-            return f"ResourceQuota {quota.name} leaves {int(left)} {resource}"
+        for key, amount in quota_keys(item).items():
+            left = quota.left(key)
+            if left is not None and left < amount:
+                name = key.removeprefix("requests.")
+                return f"ResourceQuota {quota.name} leaves {int(left)} {name}"
     for bound in cluster.limit_ranges_of(namespace):
         largest, least = bound.maximum.get(resource), bound.minimum.get(resource)
         if largest is not None and largest < count:
@@ -252,3 +320,21 @@ def not_allowed(item: Item, namespace: str, cluster: Cluster) -> str | None:
         if other is not None:
             return f"LimitRange {bound.name} rules {other}, which it would add or miss"
     return None
+
+
+def quota_keys(item: Item) -> dict[str, int]:
+    """Return what a pod with *item* is counted by in a ResourceQuota, and how much.
+
+    A claim counts as a claim, by its DeviceClass and by the extended resource that the class stands
+    for (kubernetes pkg/quota/v1/evaluator/core/resource_claims.go, 1.36).
+    """
+    resource, count, unit = item.resource, item.count, item.unit
+    keys = {} if is_claim(resource) else {f"requests.{resource}": count}
+    if unit is None:
+        return keys
+    keys["count/resourceclaims.resource.k8s.io"] = 1
+    keys[f"{unit.device_class}.deviceclass.resource.k8s.io/devices"] = count
+    keys[f"requests.deviceclass.resource.kubernetes.io/{unit.device_class}"] = count
+    if unit.extended:
+        keys[f"requests.{unit.extended}"] = count
+    return keys

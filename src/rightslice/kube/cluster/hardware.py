@@ -18,7 +18,7 @@ from typing import Final
 from rightslice.core.catalog.device import Device, device_of
 from rightslice.core.catalog.gpu import Gpu
 from rightslice.core.catalog.mig import ProfileName
-from rightslice.core.catalog.resource import WHOLE
+from rightslice.core.catalog.resource import WHOLE, resource_suffix
 from rightslice.core.catalog.share import Exclusive, MigSlice, MpsShare, Share, TimeSlice
 from rightslice.errors import InputError
 from rightslice.kube.cluster.dra import DraUnit
@@ -75,6 +75,15 @@ def profile_of(resource: str) -> ProfileName:
     '1g.10gb+me'
     """
     return ProfileName(_VARIANT.sub(r"\1+\2", resource.removeprefix(SLICE_PREFIX)))
+
+
+def resource_of(profile: str | None) -> str:
+    """Return the extended resource of a profile; None is whole cards.
+
+    >>> resource_of("1g.10gb+me"), resource_of(None)
+    ('nvidia.com/mig-1g.10gb.me', 'nvidia.com/gpu')
+    """
+    return WHOLE if profile is None else f"{SLICE_PREFIX}{resource_suffix(profile)}"
 
 
 def hardware_of(node: ClusterNode, find_gpu: Callable[[str], Gpu]) -> NodeHardware:

@@ -73,7 +73,7 @@ class _Listing:
             try:
                 found = self.client.get(resource, name, namespace=namespace)
             except (ApiError, httpx2.HTTPStatusError) as error:
-                code = _code(error)
+                code = code_of(error)
                 if code == HTTPStatus.NOT_FOUND:
                     continue
                 if code not in _REFUSED:
@@ -87,7 +87,7 @@ class _Listing:
             try:
                 return list(self._listed(kind, version))
             except (ApiError, httpx2.HTTPStatusError) as error:
-                code = _code(error)
+                code = code_of(error)
                 if code == HTTPStatus.NOT_FOUND:
                     continue
                 if code not in _REFUSED:
@@ -117,7 +117,7 @@ def _resource(kind: ApiKind, version: str) -> type[Any]:
     return type(kind.name, (parent,), {"_api_info": info})
 
 
-def _code(error: ApiError | httpx2.HTTPStatusError) -> int | None:
+def code_of(error: ApiError | httpx2.HTTPStatusError) -> int | None:
     """Return the status of a refusal; a group that is not served answers with no Status object."""
     return error.status.code if isinstance(error, ApiError) else error.response.status_code
 
@@ -129,7 +129,7 @@ def take_snapshot(way: Way, *, taken_at: str | None) -> Snapshot:
         UnavailableError: when there is no way to it, or it fails to answer.
     """
     try:
-        with _client(way) as client:
+        with client_of(way) as client:
             listing = _Listing(client, way.namespace)
             objects = list(listing.everything())
     except ApiError as error:
@@ -139,7 +139,12 @@ def take_snapshot(way: Way, *, taken_at: str | None) -> Snapshot:
     return snapshot_of(objects, not_read=listing.not_read, taken_at=taken_at)
 
 
-def _client(way: Way) -> Client:
+def client_of(way: Way) -> Client:
+    """Return a client of the cluster that *way* leads to.
+
+    Raises:
+        UnavailableError: when there is none, or its configuration cannot be read.
+    """
     try:
         if way.kubeconfig is None:
             config = KubeConfig.from_env()

@@ -1,0 +1,98 @@
+"""A snapshot as the operator sees a cluster: what it would decide about, and from what.
+
+Objects go through the operator's own `ClusterState`, models through its own reader, and
+ModelDeployments and their Deployments through its own gathering: the same decisions come out.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from rightslice.core.catalog.model import Model
+from rightslice.core.fit.answers import Answers
+from rightslice.core.fit.constants import FittedConstants
+from rightslice.edge.catalog_files import Catalog
+from rightslice.edge.cluster.models import config_files, model_of, spec_of
+from rightslice.edge.cluster.node_prices import card_price
+from rightslice.edge.cluster.state import ClusterState
+from rightslice.kube.crd.definition import MODEL, MODEL_DEPLOYMENT
+from rightslice.kube.operate.ask import Release
+from rightslice.kube.operate.decide import decide_all
+from rightslice.kube.operate.decided import Decided, decided_of
+from rightslice.kube.operate.gather import OperatorRules, object_key, operator_rules, served_of
+from rightslice.kube.operate.view import Key, Served, World
+from rightslice.kube.snapshot.value import Snapshot
+
+_MIRRORED: Final = ("Node", "Pod", "Namespace", "ResourceQuota", "LimitRange")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operated:
+    """What the operator of a cluster would decide about, and from what."""
+
+    served: Mapping[Key, Served]
+    world: World
+    rules: OperatorRules
+    now: dt.datetime
+
+    def decided(self) -> tuple[Decided, ...]:
+        """Return every ModelDeployment with the operator's decision, by name."""
+        return decided_of(decide_all(self.served.values(), self.world, self.now), self.served)
+
+
+def operated(
+    snapshot: Snapshot,
+    catalog: Catalog,
+    constants: FittedConstants,
+    now: dt.datetime,
+    rules: OperatorRules | None = None,
+) -> Operated:
+    """Return what the operator would see in *snapshot*.
+
+    Args:
+        snapshot: one moment of a cluster.
+        catalog: boards, models, releases and prices.
+        constants: shipped ones, or with calibrations, as the operator has them.
+        now: the moment of a snapshot that does not say its own.
+        rules: ceiling and settling time; by the operator's Deployment in the snapshot if absent.
+    """
+    deployments = snapshot.of("Deployment")
+    found = operator_rules(deployments) if rules is None else rules
+    state = ClusterState(find_gpu=catalog.gpu, now=lambda: 0.0)
+    for kind in _MIRRORED:
+        state.replace_all(kind, snapshot.of(kind))
+    world = World(
+        cluster=state.cluster(),
+        hardware=dict(state.hardware),
+        models=models_of(snapshot, catalog),
+        release=Release(find=catalog.engine),
+        recommend=Answers(constants).recommend,
+        card_price=lambda node: card_price(catalog, node),
+        ceiling=found.ceiling,
+        settle_seconds=found.settle_seconds,
+    )
+    served = served_of(snapshot.of(MODEL_DEPLOYMENT.kind), deployments)
+    return Operated(served=served, world=world, rules=found, now=moment_of(snapshot, now))
+
+
+def models_of(snapshot: Snapshot, catalog: Catalog) -> dict[Key, Model | str]:
+    """Return every Model of *snapshot*, or why it cannot be used."""
+    files = {object_key(one): config_files(one) for one in snapshot.of("ConfigMap")}
+    return {
+        object_key(one): model_of(
+            one, catalog, lambda namespace, name: files.get((namespace, name)), spec_of(one)
+        )
+        for one in snapshot.of(MODEL.kind)
+    }
+
+
+def moment_of(snapshot: Snapshot, otherwise: dt.datetime) -> dt.datetime:
+    """Return when *snapshot* was taken; *otherwise* where it does not say."""
+    try:
+        taken = dt.datetime.fromisoformat(snapshot.taken_at or "")
+    except ValueError:
+        return otherwise
+    return taken if taken.tzinfo is not None else otherwise

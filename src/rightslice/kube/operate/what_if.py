@@ -1,0 +1,194 @@
+"""What a changed ModelDeployment would do, to itself and to its neighbours, before it is applied.
+
+The operator's own `decide_all` is asked twice over one moment of a cluster: as it is, and with the
+change. It is asked once more as if every cheaper offer had done for its settling time, since a
+lower load is not followed at once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from rightslice.kube.crd.decode import encode
+from rightslice.kube.operate.decide import decide_all
+from rightslice.kube.operate.decided import Decided, decided_of, dollars, offer_text
+from rightslice.kube.operate.view import Key, Served, World
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One ModelDeployment before and after."""
+
+    before: Decided | None
+    """None: it is not there yet."""
+    after: Decided
+    settled: Decided
+    """After the settling time, when nothing else changes; mostly as `after`."""
+    is_asked: bool
+    """Whether it is one that is changed, not a neighbour."""
+    fields: tuple[str, ...] = ()
+    """Fields of its spec that differ, with both values."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether it would get something else, at once or after the settling time."""
+        return self.changes_at_once or _told(self.settled) != _told(self.after)
+
+    @property
+    def changes_at_once(self) -> bool:
+        """Whether it would get something else at once."""
+        return self.before is None or _told(self.before) != _told(self.after)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WhatIf:
+    """What a change would do."""
+
+    verdict: str
+    """The answer in a sentence."""
+    changes: tuple[Change, ...]
+    """What is changed first, then every neighbour that would get something else."""
+    usd_per_hour_before: Decimal | None
+    """Of all ModelDeployments together, by what is recommended; None: a price is not known."""
+    usd_per_hour_after: Decimal | None
+    usd_per_hour_settled: Decimal | None
+    settle_seconds: float
+
+    @property
+    def asked(self) -> tuple[Change, ...]:
+        """Those that are changed."""
+        return tuple(one for one in self.changes if one.is_asked)
+
+    @property
+    def holds(self) -> bool:
+        """Whether each of those would have an offer that holds its load, or wants none."""
+        return all(one.settled.offer or one.after.mode == "off" for one in self.asked)
+
+
+def what_if(
+    served: Mapping[Key, Served], changed: Iterable[Served], world: World, now: dt.datetime
+) -> WhatIf:
+    """Return what *changed*, in place of what they were or as new ones, would do.
+
+    Args:
+        served: every ModelDeployment as it is now.
+        changed: the changed or new ones.
+        world: the cluster, as the operator sees it.
+        now: the moment.
+    """
+    asked = {one.key: one for one in changed}
+    after = {**served, **asked}
+    later = replace(world, settle_seconds=0.0)
+    is_before, is_after = _by_key(served, world, now), _by_key(after, world, now)
+    was_settled, settled = _by_key(served, later, now), _by_key(after, later, now)
+    found = []
+    for key, one in is_after.items():
+        # What settles anyway is no consequence of the change.
+        anyway = key in was_settled and _told(was_settled[key]) == _told(settled[key])
+        change = Change(
+            before=is_before.get(key),
+            after=one,
+            settled=one if anyway and key not in asked else settled[key],
+            is_asked=key in asked,
+            fields=differences(served.get(key), asked[key]) if key in asked else (),
+        )
+        if change.is_asked or change.changes:
+            found.append(change)
+    found.sort(key=lambda one: (not one.is_asked, one.after.key))
+    return WhatIf(
+        verdict=_verdict(found, world.settle_seconds),
+        changes=tuple(found),
+        usd_per_hour_before=_sum(is_before),
+        usd_per_hour_after=_sum(is_after),
+        usd_per_hour_settled=_sum(settled),
+        settle_seconds=world.settle_seconds,
+    )
+
+
+def _by_key(served: Mapping[Key, Served], world: World, now: dt.datetime) -> dict[Key, Decided]:
+    decided = decided_of(decide_all(served.values(), world, now), served)
+    return {one.key: one for one in decided}
+
+
+def _told(one: Decided) -> tuple[object, ...]:
+    """Return what of a decision its owner would notice."""
+    found = one.status.recommendation
+    offer = None if found is None else replace(found.offer, revision="")
+    return one.outcome, one.mode, offer, () if found is None else found.flags
+
+
+def _sum(decided: Mapping[Key, Decided]) -> Decimal | None:
+    prices = [one.usd_per_hour for one in decided.values()]
+    known = [one for one in prices if one is not None]
+    return sum(known, Decimal(0)) if len(known) == len(prices) else None
+
+
+def _verdict(changes: Sequence[Change], settle_seconds: float) -> str:
+    asked = [one for one in changes if one.is_asked]
+    parts = [
+        (f"{one.after.name}: " if len(asked) > 1 else "") + _own_verdict(one, settle_seconds)
+        for one in asked
+    ]
+    neighbours = len(changes) - len(asked)
+    if neighbours:
+        noun = "other changes" if neighbours == 1 else "others change"
+        parts.append(f"{neighbours} {noun} with it")
+    return "; ".join(parts)
+
+
+def _own_verdict(asked: Change, settle_seconds: float) -> str:
+    before, after, settled = asked.before, asked.after, asked.settled
+    if after.mode == "off":
+        return "nothing is decided: its mode is off"
+    if after.offer is None and settled.offer is None:
+        return after.reason or f"nothing: {after.outcome}"
+    same_later = _told(settled) == _told(after)
+    if before is None:
+        found = f"new: {offer_text(after.offer)}"
+    elif not asked.changes:
+        return f"no change: {offer_text(after.offer)}"
+    elif _same_offer(before, after):
+        keeps = f"keeps {offer_text(after.offer)}"
+        found = f"{keeps}, with other flags or another mode" if same_later else keeps
+    else:
+        found = f"{offer_text(before.offer)} -> {offer_text(after.offer)}"
+    if same_later:
+        return found
+    return f"{found}; after {settle_seconds:g} s at that load {offer_text(settled.offer)}"
+
+
+def _same_offer(one: Decided, other: Decided) -> bool:
+    return offer_text(one.offer) == offer_text(other.offer) and dollars(one.offer) == dollars(
+        other.offer
+    )
+
+
+def differences(before: Served | None, after: Served) -> tuple[str, ...]:
+    """Return each field of the spec that *after* has otherwise, with both values."""
+    old = {} if before is None or before.spec is None else _flat(before.spec)
+    new = {} if after.spec is None else _flat(after.spec)
+    if before is None:
+        return ()
+    names = [*new, *(name for name in old if name not in new)]
+    return tuple(
+        f"{name}: {old.get(name, 'not set')} -> {new.get(name, 'not set')}"
+        for name in names
+        if old.get(name) != new.get(name)
+    )
+
+
+def _flat(value: object) -> dict[str, str]:
+    """Return the leaves of a spec as the API writes them, by their path."""
+    plain = encode(value)
+    found: dict[str, str] = {}
+    ahead: list[tuple[str, object]] = [("", plain)]
+    while ahead:
+        where, one = ahead.pop(0)
+        if isinstance(one, dict):
+            ahead += [(f"{where}.{key}".lstrip("."), item) for key, item in one.items()]
+        else:
+            found[where] = " ".join(map(str, one)) if isinstance(one, list) else str(one)
+    return found

@@ -72,7 +72,7 @@ class Rendered:
         made["metadata"]["labels"] |= labels
         made["spec"]["replicas"] = replicas
         made["spec"]["selector"]["matchLabels"] |= labels
-        made["spec"]["template"]["metadata"]["labels"] |= labels
+        made["spec"]["template"]["metadata"]["labels"] |= {OWNER_LABEL: name, **labels}
         return made
 
 

@@ -277,3 +277,11 @@ def test_another_image_is_another_revision(engine: dict[str, object]) -> None:
     assert old is not None
     assert new is not None
     assert old.revision != new.revision
+
+
+def test_the_selector_of_the_status_finds_the_pods() -> None:
+    """What scales by the scale subresource counts pods by it."""
+    play = Play(served(mode="enforce"))
+    name, _, value = play.settle(world(node("a", MANY))).status.selector.partition("=")
+    (made,) = play.deployments.values()
+    assert made["spec"]["template"]["metadata"]["labels"][name] == value

@@ -26,6 +26,33 @@ MARGIN: Final = 1.1
 
 
 @dataclass(frozen=True, kw_only=True)
+class Room:
+    """All that a choice rests on of what is free: nothing else of it changes the choice."""
+
+    had: tuple[bool, ...]
+    """Of each offer that holds, in price order: whether all its replicas can be had."""
+    why: str | None
+    """Why the first of them cannot; None when it can."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stand:
+    """Where a ModelDeployment stands already."""
+
+    current: OfferStatus | None
+    """What runs, or what was last recommended where nothing does."""
+    held: int
+    """Replicas of the current offer that have their place already."""
+
+    def is_on(self, offer: ClusterOffer) -> bool:
+        """Whether *offer* is the current one."""
+        if self.current is None:
+            return False
+        there = self.current.offer, self.current.resource, self.current.count
+        return (offer.offer.name, offer.resource, offer.count) == there
+
+
+@dataclass(frozen=True, kw_only=True)
 class Chosen:
     """What should run: `choice` is None where nothing that holds can be had."""
 
@@ -33,6 +60,9 @@ class Chosen:
     ideal: Choice | None
     """The cheapest that holds, free or not; None when nothing of the cluster holds."""
     recommendation: Recommendation
+    choices: tuple[Choice, ...]
+    """Every offer that holds, free or not, in price order."""
+    room: Room
     lowering: Lowering | None = None
     waiting: tuple[str, ...] = ()
 
@@ -43,56 +73,52 @@ class Asking:
 
     question: Question
     offers: Sequence[ClusterOffer]
-    current: OfferStatus | None
-    """What runs, or what was last recommended where nothing does."""
-    held: int
-    """Replicas of the current offer that have their place already."""
+    stand: Stand
     before: Lowering | None
     now: dt.datetime
+
+
+def room_for(wanted: Sequence[tuple[ClusterOffer, int]], stand: Stand) -> Room:
+    """Return what of *wanted* (offers and replicas, in price order) can be had.
+
+    All replicas need a place beside what runs now: those that have theirs already count.
+    """
+    had = tuple(_can_be_had(offer, replicas, stand) for offer, replicas in wanted)
+    if not had or had[0]:
+        return Room(had=had, why=None)
+    offer, replicas = wanted[0]
+    return Room(had=had, why=offer.obstacle or f"{offer.free} of {replicas} places are free")
+
+
+def _can_be_had(offer: ClusterOffer, replicas: int, stand: Stand) -> bool:
+    if stand.is_on(offer):
+        return replicas <= stand.held + offer.free
+    return offer.obstacle is None and replicas <= offer.free
 
 
 def choose(asking: Asking, world: World) -> Chosen:
     """Return the offer that should run, whether it may be had now, and what is waited for."""
     found = world.recommend(asking.question, [one.offer for one in asking.offers])
     choices = holding(found.candidates, asking.offers)
-    ideal = choices[0] if choices else None
-    had = [one for one in choices if can_be_had(one, asking)]
-    stay = next((one for one in had if _is_current(one, asking.current)), None)
-    best = had[0] if had else None
-    start = Chosen(choice=best, ideal=ideal, recommendation=found)
-    if best is None:
-        if ideal is None:
-            return start
-        obstacle = ideal.cluster_offer.obstacle
-        why = obstacle or f"{ideal.cluster_offer.free} of {ideal.replicas} places are free"
-        return replace(start, waiting=(f"{ideal.replicas} x {ideal.name}: {why}",))
-    if ideal is not None and best.name != ideal.name:
-        why = ideal.cluster_offer.obstacle or "too few are free"
-        start = replace(start, waiting=(f"{ideal.replicas} x {ideal.name}, cheaper: {why}",))
-    if stay is None or asking.current is None:
+    room = room_for([(one.cluster_offer, one.replicas) for one in choices], asking.stand)
+    had = [one for one, is_had in zip(choices, room.had, strict=True) if is_had]
+    best, ideal = next(iter(had), None), next(iter(choices), None)
+    start = Chosen(choice=best, ideal=ideal, recommendation=found, choices=choices, room=room)
+    if ideal is None:
+        return start
+    if room.why is not None:
+        cheaper = "" if best is None else ", cheaper"
+        told = f"{ideal.replicas} x {ideal.name}{cheaper}: {room.why}"
+        start = replace(start, waiting=(told,))
+    stay = next((one for one in had if asking.stand.is_on(one.cluster_offer)), None)
+    if stay is None:
         return start
     return _settled(start, stay, asking, world)
 
 
-def can_be_had(one: Choice, asking: Asking) -> bool:
-    """Whether all replicas of *one* have a place, beside what runs now."""
-    offer = one.cluster_offer
-    if _is_current(one, asking.current):
-        return one.replicas <= asking.held + offer.free
-    return offer.obstacle is None and one.replicas <= offer.free
-
-
-def _is_current(one: Choice, current: OfferStatus | None) -> bool:
-    if current is None:
-        return False
-    offer = one.cluster_offer
-    there = current.offer, current.resource, current.count
-    return (one.name, offer.resource, offer.count) == there
-
-
 def _settled(start: Chosen, stay: Choice, asking: Asking, world: World) -> Chosen:
     """Return *start*, held back while it would go down and has not settled yet."""
-    best, current = start.choice, asking.current
+    best, current = start.choice, asking.stand.current
     assert best is not None and current is not None  # noqa: PT018 - one fact
     is_lower = best.name != stay.name or best.replicas < current.replicas
     if not is_lower:
@@ -104,7 +130,7 @@ def _settled(start: Chosen, stay: Choice, asking: Asking, world: World) -> Chose
         return replace(start, choice=kept, waiting=(told,))
     before = asking.before
     since = before.since if before is not None and before.offer == target else timestamp(asking.now)
-    left = world.settle_seconds - (asking.now - _time(since, asking.now)).total_seconds()
+    left = seconds_left(since, world.settle_seconds, asking.now)
     lowering = Lowering(offer=target, since=since)
     if left <= 0:  # told on until the move is over: its pods take a while to be ready
         return replace(start, lowering=lowering)
@@ -128,6 +154,11 @@ def _raised(question: Question) -> ClosedLoop | OpenLoop:
     if isinstance(load, ClosedLoop):
         return ClosedLoop(concurrency=math.ceil(load.concurrency * MARGIN))
     return OpenLoop(requests_per_second=load.requests_per_second * MARGIN)
+
+
+def seconds_left(since: str, settle_seconds: float, now: dt.datetime) -> float:
+    """Return how long what would do *since* then has to do so on before it is taken."""
+    return settle_seconds - (now - _time(since, now)).total_seconds()
 
 
 def _time(written: str, otherwise: dt.datetime) -> dt.datetime:

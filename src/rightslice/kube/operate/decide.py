@@ -12,19 +12,27 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import Final
 
+from rightslice.core.catalog.model import Model
 from rightslice.core.catalog.question import Question
 from rightslice.core.catalog.traffic import ClosedLoop
+from rightslice.kube.admission.offers import Item
 from rightslice.kube.admission.settings import Mode
-from rightslice.kube.crd.deployment import ModelDeploymentStatus, OfferStatus
+from rightslice.kube.crd.deployment import (
+    Lowering,
+    ModelDeploymentSpec,
+    ModelDeploymentStatus,
+    OfferStatus,
+)
 from rightslice.kube.operate.ask import ask
-from rightslice.kube.operate.choose import Asking, choose
+from rightslice.kube.operate.choose import Asking, Room, Stand, choose, seconds_left
 from rightslice.kube.operate.objects import Rendered, rendered
-from rightslice.kube.operate.offers import Choice, offers_for, reserved, supplies
+from rightslice.kube.operate.offers import Choice, Sizes, Stock, offers_for, sizes_of
 from rightslice.kube.operate.status import Findings, status_of
 from rightslice.kube.operate.transition import Action, Apply, Delete, Scale, Target, missing, steps
 from rightslice.kube.operate.view import Key, Part, Running, Served, World
-from rightslice.kube.parse.question import NotAsked
+from rightslice.kube.parse.question import Asked, NotAsked
 
 
 class Outcome(Enum):
@@ -54,20 +62,48 @@ class Decision:
     """What is to be done now: nothing unless its mode is enforce."""
     held: tuple[tuple[str, int], ...] = field(default=())
     """Resources spoken for beyond the pods in sight, and how many."""
+    due: dt.datetime | None = None
+    """When time alone changes it; None: it does not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkedOut:
+    """A decision, and all that it rests on."""
+
+    decision: Decision
+    served: Served
+    model: Model | str | None = None
+    problem: str | None = None
+    at: dt.datetime
+    asked: Asked | NotAsked | None = None
+    sizes: Sizes = ()
+    items: tuple[Item, ...] = ()
+    """What the nodes had, free or not."""
+    wanted: tuple[tuple[int, int], ...] = ()
+    """Indices of `items` that hold the load, in price order, and replicas of each."""
+    room: Room | None = None
+    """What of these could be had; None where the decision does not rest on it."""
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the status says it all: then it says the same later on."""
+        return self.decision.status == self.served.before
 
 
 def decide_all(served: Iterable[Served], world: World, now: dt.datetime) -> tuple[Decision, ...]:
     """Return the decision of each, in the order in which they were served."""
     found = []
-    world = replace(world, supplies=supplies(world))
-    for one in sorted(served, key=lambda one: _order(one, world)):
-        decision = decide(one, world, now)
-        cluster = world.cluster
-        for resource, count in decision.held:
-            cluster = reserved(cluster, resource, count)
-        world = replace(world, cluster=cluster)
+    stock = Stock(world)
+    for one in in_order(served, world):
+        decision = work_out(one, world, now, stock).decision
+        stock.speak_for(decision.held)
         found.append(decision)
     return tuple(found)
+
+
+def in_order(served: Iterable[Served], world: World) -> list[Served]:
+    """Return who is served first: who acts before who is advised, larger priority first."""
+    return sorted(served, key=lambda one: _order(one, world))
 
 
 def _order(one: Served, world: World) -> tuple[bool, int, Key]:
@@ -82,23 +118,62 @@ def _mode(one: Served, world: World) -> Mode:
 
 def decide(served: Served, world: World, now: dt.datetime) -> Decision:
     """Return what should become of *served*; never raises for what an object may hold."""
-    mode = _mode(served, world)
+    return work_out(served, world, now, Stock(world)).decision
+
+
+def work_out(
+    served: Served, world: World, now: dt.datetime, stock: Stock, last: WorkedOut | None = None
+) -> WorkedOut:
+    """Return what `decide` returns, with all that it rests on.
+
+    *stock* is what those that were served before have left. What *served* asks is read anew only
+    where it is not what it was in *last*.
+    """
+    mode, model = _mode(served, world), model_of(served, world)
     findings = Findings(served=served, mode=mode, now=now)
+    start = WorkedOut(
+        decision=_told(Outcome.OFF, findings),
+        served=served, model=model, problem=world.problem, at=now,
+    )  # fmt: skip
     if mode is Mode.OFF:
-        return _told(Outcome.OFF, findings)
+        return start
     if world.problem is not None:
-        return _told(Outcome.NOT_READY, replace(findings, problems=(world.problem,)))
+        return _refused(start, Outcome.NOT_READY, findings, (world.problem,))
     if served.spec is None:
-        return _told(Outcome.INVALID, replace(findings, problems=served.problems))
-    model = world.models.get((served.namespace, served.spec.model))
+        return _refused(start, Outcome.INVALID, findings, served.problems)
     if model is None or isinstance(model, str):
         why = model or f"model: there is no Model {served.spec.model} in {served.namespace}"
-        return _told(Outcome.INVALID, replace(findings, problems=(why,)))
-    asked = ask(served.spec, model, world.release)
+        return _refused(start, Outcome.INVALID, findings, (why,))
+    asked = _asked(served.spec, model, world, last)
     if isinstance(asked, NotAsked):
-        return _told(Outcome.INVALID, replace(findings, problems=asked.reasons))
+        found = _refused(start, Outcome.INVALID, findings, asked.reasons)
+        return replace(found, asked=asked)
     findings = replace(findings, question=asked.question, assumed=asked.assumed)
-    return _chosen(findings, world)
+    sizes = sizes_of(asked.question)
+    start = replace(start, asked=asked, sizes=sizes, items=stock.items(sizes))
+    return _chosen(start, findings, world, stock)
+
+
+def model_of(served: Served, world: World) -> Model | str | None:
+    """Return the model of *served*; a text, or None where there is none, when it cannot be used."""
+    if served.spec is None:
+        return None
+    return world.models.get((served.namespace, served.spec.model))
+
+
+def _asked(
+    spec: ModelDeploymentSpec, model: Model, world: World, last: WorkedOut | None
+) -> Asked | NotAsked:
+    is_same = last is not None and (last.served.spec, last.model) == (spec, model)
+    if last is not None and last.asked is not None and is_same:
+        return last.asked
+    return ask(spec, model, world.release)
+
+
+def _refused(
+    start: WorkedOut, outcome: Outcome, findings: Findings, why: tuple[str, ...]
+) -> WorkedOut:
+    return replace(start, decision=_told(outcome, replace(findings, problems=why)))
 
 
 def _told(outcome: Outcome, findings: Findings) -> Decision:
@@ -110,19 +185,17 @@ def _told(outcome: Outcome, findings: Findings) -> Decision:
     )
 
 
-def _chosen(findings: Findings, world: World) -> Decision:
+def _chosen(start: WorkedOut, findings: Findings, world: World, stock: Stock) -> WorkedOut:
     served, question = findings.served, findings.question
     assert question is not None
-    offers = offers_for(question, served.namespace, world)
+    offers = offers_for(question, served.namespace, stock)
     if not offers:
         why = "no node hands out an NVIDIA GPU that is known; label and device plugin are missing"
-        return _told(Outcome.NO_ROOM, replace(findings, problems=(why,)))
-    current = current_offer(served)
+        return _refused(start, Outcome.NO_ROOM, findings, (why,))
     asking = Asking(
         question=question,
         offers=offers,
-        current=current,
-        held=0 if current is None else _held(served, current),
+        stand=stand_of(served),
         before=served.before.lowering,
         now=findings.now,
     )
@@ -130,8 +203,33 @@ def _chosen(findings: Findings, world: World) -> Decision:
     findings = replace(findings, chosen=chosen)
     if chosen.choice is None:
         outcome = Outcome.NOTHING_HOLDS if chosen.ideal is None else Outcome.NO_ROOM
-        return replace(_told(outcome, findings), held=_unseen(served))
-    return _with_objects(findings, chosen.choice, question)
+        decision = replace(_told(outcome, findings), held=_unseen(served))
+    else:
+        decision = _with_objects(findings, chosen.choice, question)
+    places = {id(one): index for index, one in enumerate(offers)}
+    wanted = tuple((places[id(one.cluster_offer)], one.replicas) for one in chosen.choices)
+    decision = replace(decision, due=_due(chosen.lowering, world, findings.now))
+    return replace(start, decision=decision, wanted=wanted, room=chosen.room)
+
+
+_LONGEST_WAIT_SECONDS: Final = 365 * 86_400.0
+"""What a date can carry; it is looked at again then."""
+
+
+def _due(lowering: Lowering | None, world: World, now: dt.datetime) -> dt.datetime | None:
+    """Return when the cheaper offer that is waited for is taken; None: nothing waits for that."""
+    if lowering is None:
+        return None
+    left = seconds_left(lowering.since, world.settle_seconds, now)
+    if left <= 0:
+        return None
+    return now + dt.timedelta(seconds=min(left, _LONGEST_WAIT_SECONDS))
+
+
+def stand_of(served: Served) -> Stand:
+    """Return where *served* stands: what runs, or what was last recommended."""
+    current = current_offer(served)
+    return Stand(current=current, held=0 if current is None else _held(served, current))
 
 
 def current_offer(served: Served) -> OfferStatus | None:

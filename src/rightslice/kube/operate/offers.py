@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Final
 
 from rightslice.core.catalog.question import Question
 from rightslice.core.fit.result import Candidate
 from rightslice.kube.admission.decide import device_key
-from rightslice.kube.admission.offers import ClusterOffer, cluster_offers, needs_of
-from rightslice.kube.cluster.view import Cluster
-from rightslice.kube.operate.view import Supply, SupplyKey, World
+from rightslice.kube.admission.offers import (
+    ClusterOffer,
+    Item,
+    Shelf,
+    cluster_offer,
+    free_places,
+    needs_of,
+    not_allowed,
+    shelves,
+    shortage,
+)
+from rightslice.kube.operate.view import World
 from rightslice.records import Json
 
 TOLERATIONS: Final[list[Json]] = [
     {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
 ]
 _RANKS: Final = (1, 2, 4, 8)
+_Price = tuple[str, str, int]
+"""Resource, and label and memory of the device behind it."""
+Sizes = tuple[int, ...]
+"""Cards a pod may span."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,51 +54,111 @@ class Choice:
         return self.cluster_offer.resource, self.cluster_offer.count * self.replicas
 
 
-def offers_for(question: Question, namespace: str, world: World) -> tuple[ClusterOffer, ...]:
+@dataclass
+class Stock:
+    """What the nodes of one moment have, and what of it is spoken for as decisions are made.
+
+    Given what an earlier stock `known`, equal items are the same objects: quick to compare.
+    """
+
+    world: World
+    known: dict[Sizes, tuple[Item, ...]] = field(default_factory=dict)
+    """What an earlier stock found; of this one too where it is equal."""
+    _spoken: dict[str, int] = field(default_factory=dict)
+    _shelves: dict[Sizes, tuple[Shelf, ...]] = field(default_factory=dict)
+    _refused: dict[tuple[str, str, int], str | None] = field(default_factory=dict)
+    _prices: Mapping[_Price, Fraction | None] | None = None
+
+    def shelves(self, sizes: Sizes) -> tuple[Shelf, ...]:
+        """Return what there is for pods that span as many cards as *sizes* say."""
+        found = self._shelves.get(sizes)
+        if found is None:
+            found = tuple(one for ranks in sizes for one in self._read(ranks))
+            items = tuple(one.item for one in found)
+            before = self.known.get(sizes)
+            if before == items:
+                found = tuple(
+                    replace(shelf, item=item) for shelf, item in zip(found, before, strict=True)
+                )
+            else:
+                self.known[sizes] = items
+            self._shelves[sizes] = found
+        return found
+
+    def items(self, sizes: Sizes) -> tuple[Item, ...]:
+        """Return what `shelves` hold: the same object as long as it is equal."""
+        self.shelves(sizes)
+        return self.known[sizes]
+
+    def free(self, shelf: Shelf, namespace: str) -> int:
+        """Return how many pods of *namespace* can be put somewhere now."""
+        if self._not_allowed(shelf.item, namespace) is not None:
+            return 0
+        return free_places(shelf, self._waiting(shelf.item.resource))
+
+    def offer(self, shelf: Shelf, namespace: str) -> ClusterOffer:
+        """Return *shelf* as pods of *namespace* can have it now."""
+        free = self.free(shelf, namespace)
+        why = None if free else self._not_allowed(shelf.item, namespace) or shortage(shelf)
+        return cluster_offer(shelf.item, free, why)
+
+    def speak_for(self, held: Iterable[tuple[str, int]]) -> None:
+        """Hold so much of each resource back from whoever is asked for next."""
+        for resource, count in held:
+            self._spoken[resource] = self._spoken.get(resource, 0) + count
+
+    def _waiting(self, resource: str) -> int:
+        pending = self.world.cluster.pending.get(resource, Fraction(0))
+        return math.floor(pending) + self._spoken.get(resource, 0)
+
+    def _not_allowed(self, item: Item, namespace: str) -> str | None:
+        key = namespace, item.resource, item.count
+        if key not in self._refused:
+            self._refused[key] = not_allowed(item, namespace, self.world.cluster)
+        return self._refused[key]
+
+    def _read(self, ranks: int) -> list[Shelf]:
+        if self._prices is None:
+            self._prices = _prices(self.world)
+        needs = needs_of({"spec": {"tolerations": TOLERATIONS}}, "", ranks)
+        found = shelves(needs, self.world.cluster.nodes, self.world.hardware)
+        return [_priced(one, self._prices) for one in found if one.item.count <= one.largest]
+
+
+def sizes_of(question: Question) -> Sizes:
+    """Return how many cards a server of *question* may span."""
+    return _RANKS if question.tensor_parallel is None else (question.tensor_parallel,)
+
+
+def offers_for(question: Question, namespace: str, stock: Stock) -> tuple[ClusterOffer, ...]:
     """Return every offer of the cluster, free or not, with its price where that is known."""
-    sizes = _RANKS if question.tensor_parallel is None else (question.tensor_parallel,)
-    found: list[ClusterOffer] = []
-    for ranks in sizes:
-        needs = needs_of({"spec": {"tolerations": TOLERATIONS}}, namespace, ranks)
-        found += cluster_offers(needs, world.cluster, world.hardware)
-    known = world.supplies or supplies(world)
-    return tuple(
-        _priced(one, known[_key(one)]) for one in found if one.count <= known[_key(one)].largest
-    )
+    return tuple(stock.offer(one, namespace) for one in stock.shelves(sizes_of(question)))
 
 
-def _key(one: ClusterOffer) -> SupplyKey:
-    return one.resource, one.offer.device.label, one.offer.device.memory_bytes
-
-
-def supplies(world: World) -> dict[SupplyKey, Supply]:
-    """Return what the nodes of *world* hand out, by resource and device: of all, free or not."""
-    largest: dict[SupplyKey, int] = {}
-    prices: dict[SupplyKey, list[Fraction | None]] = {}
+def _prices(world: World) -> Mapping[_Price, Fraction | None]:
+    """Return what a whole card behind each resource costs an hour: of all nodes, free or not."""
+    prices: dict[_Price, list[Fraction | None]] = {}
     for node in world.cluster.nodes:
         hardware = world.hardware.get(node.name)
         for one in () if hardware is None else hardware.handed_out:
             key = one.resource, one.device.label, one.device.memory_bytes
-            amount = int(node.allocatable.get(one.resource, 0))
-            largest[key] = max(largest.get(key, 0), amount)
             prices.setdefault(key, []).append(world.card_price(node))
-    return {
-        key: Supply(largest=amount, card_usd_per_hour=_dearest(prices[key]))
-        for key, amount in largest.items()
-    }
+    return {key: _dearest(found) for key, found in prices.items()}
 
 
-def _dearest(prices: list[Fraction | None]) -> Fraction | None:
+def _dearest(prices: Sequence[Fraction | None]) -> Fraction | None:
     """Return the dearest card, so that a bill is never lower than said; None: one is not known."""
     known = [price for price in prices if price is not None]
     return max(known) if len(known) == len(prices) else None
 
 
-def _priced(one: ClusterOffer, supply: Supply) -> ClusterOffer:
-    price, cards = supply.card_usd_per_hour, one.offer.cards
-    if price is None or cards is None:
+def _priced(one: Shelf, prices: Mapping[_Price, Fraction | None]) -> Shelf:
+    item, device = one.item, one.item.offer.device
+    price = prices[item.resource, device.label, device.memory_bytes]
+    if price is None or item.offer.cards is None:
         return one
-    return replace(one, offer=replace(one.offer, usd_per_hour=cards * price))
+    cost = item.offer.cards * price
+    return replace(one, item=replace(item, offer=replace(item.offer, usd_per_hour=cost)))
 
 
 def holding(candidates: Iterable[Candidate], offers: Iterable[ClusterOffer]) -> tuple[Choice, ...]:
@@ -99,11 +173,3 @@ def holding(candidates: Iterable[Candidate], offers: Iterable[ClusterOffer]) -> 
         for one in candidates
         if one.judgement.replicas > 0
     )
-
-
-def reserved(cluster: Cluster, resource: str, count: int) -> Cluster:
-    """Return *cluster* with *count* of *resource* spoken for."""
-    if count <= 0:
-        return cluster
-    pending = {**cluster.pending, resource: cluster.pending.get(resource, Fraction(0)) + count}
-    return replace(cluster, pending=pending)

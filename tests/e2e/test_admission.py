@@ -163,3 +163,57 @@ def test_what_the_api_server_accepts_it_accepts_with_the_webhook(place: Place) -
             assert reply.status == 201, (reply.body, pod)
             changed += reply.body["spec"]["containers"] != without.body["spec"]["containers"]
     assert changed > PODS // 10
+
+
+def _volume(plane: ControlPlane, namespace: str, mode: str, host: str) -> str:
+    """Make a volume for *host*, and a claim that is bound to it, as a binder leaves them."""
+    name = f"models-{next(_numbers)}"
+    storage = {"storage": "1Gi"}
+    affinity = {"required": {"nodeSelectorTerms": [{"matchExpressions": [
+        {"key": "kubernetes.io/hostname", "operator": "In", "values": [host]}]}]}}  # fmt: skip
+    volume = {
+        "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name},
+        "spec": {"accessModes": [mode], "capacity": storage, "nodeAffinity": affinity,
+                 "nfs": {"server": "10.0.0.9", "path": "/models"},
+                 "claimRef": {"namespace": namespace, "name": name}},
+    }  # fmt: skip
+    claim = {
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name, "namespace": namespace,
+                     "annotations": {"pv.kubernetes.io/bind-completed": "yes"}},
+        "spec": {"accessModes": [mode], "resources": {"requests": storage},
+                 "storageClassName": "", "volumeName": name},
+    }  # fmt: skip
+    for one in (volume, claim):
+        plane.kubectl("apply", "-f", "-", stdin=json.dumps(one))
+    status = json.dumps({"status": {"phase": "Bound", "accessModes": [mode], "capacity": storage}})
+    plane.kubectl("-n", namespace, "patch", "pvc", name, "--subresource=status", "--type=merge",
+                  "-p", status)  # fmt: skip
+    return name
+
+
+def _mounting(claim: str) -> dict[str, Any]:
+    pod = _limited(64)
+    pod["spec"]["volumes"] = [{"name": "m", "persistentVolumeClaim": {"claimName": claim}}]
+    return pod
+
+
+def test_a_volume_decides_which_slices_will_do(place: Place) -> None:
+    """A shared volume of this node is no obstacle; one of another node, or of one pod, is."""
+    here = _volume(place.plane, place.namespace, "ReadWriteMany", place.node)
+    eventually(lambda: "Resized" in str(place.create(_mounting(here), dry_run=True).body))
+    reply = place.create(_mounting(here))
+    assert _resources(reply) == _both("nvidia.com/mig-2g.10gb")
+    eventually(lambda: place.bound_to(reply) == place.node)
+    alone = _volume(place.plane, place.namespace, "ReadWriteOnce", place.node)
+    eventually(
+        lambda: "one node at a time" in str(place.create(_mounting(alone), dry_run=True).warnings)
+    )
+    away = _volume(place.plane, place.namespace, "ReadWriteMany", "another-node")
+    eventually(
+        lambda: (
+            "no node that the pod may use"
+            in str(place.create(_mounting(away), dry_run=True).warnings)
+        )
+    )
+    assert _resources(place.create(_mounting(away))) == _both("nvidia.com/gpu")

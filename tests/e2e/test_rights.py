@@ -25,7 +25,8 @@ Call = tuple[str, str, str]
 METHODS = {"get": "GET", "list": "GET", "watch": "GET", "create": "POST", "update": "PUT",
            "patch": "PATCH", "delete": "DELETE", "deletecollection": "DELETE"}  # fmt: skip
 NAMED = ("get", "update", "patch", "delete")
-WATCHED = ("nodes", "pods", "namespaces", "resourcequotas", "limitranges")
+WATCHED = ("nodes", "pods", "namespaces", "resourcequotas", "limitranges", "persistentvolumes",
+           "persistentvolumeclaims")  # fmt: skip
 CONFIGURATIONS = "admissionregistration.k8s.io", "mutatingwebhookconfigurations"
 ALLOWED: set[Call] = {
     *((verb, "", resource) for verb in ("list", "watch") for resource in WATCHED),

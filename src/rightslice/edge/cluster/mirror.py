@@ -12,24 +12,35 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import httpx2
 from lightkube import ApiError, AsyncClient
-from lightkube.resources.core_v1 import LimitRange, Namespace, Node, Pod, ResourceQuota
+from lightkube.resources.core_v1 import (
+    LimitRange,
+    Namespace,
+    Node,
+    PersistentVolume,
+    PersistentVolumeClaim,
+    Pod,
+    ResourceQuota,
+)
 
 from rightslice.edge.cluster.state import ClusterState
 
 logger = logging.getLogger(__name__)
-Resource = type[Node] | type[Pod] | type[Namespace] | type[ResourceQuota] | type[LimitRange]
-KINDS: Final[Mapping[str, Resource]] = {
+KINDS: Final[Mapping[str, Any]] = {
     "Node": Node,
     "Pod": Pod,
     "Namespace": Namespace,
     "ResourceQuota": ResourceQuota,
     "LimitRange": LimitRange,
+    "PersistentVolumeClaim": PersistentVolumeClaim,
+    "PersistentVolume": PersistentVolume,
 }
+VOLUMES: Final = ("PersistentVolumeClaim", "PersistentVolume")
+_OF_NO_NAMESPACE: Final = (Node, Namespace, PersistentVolume)
 FIRST_PAUSE_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 5.0
 WATCH_SECONDS: Final = 120
@@ -43,21 +54,25 @@ LONGEST_OUTAGE_SECONDS: Final = 20.0
 class Mirror:
     """Keeps a state current until it is cancelled."""
 
-    def __init__(self, client: AsyncClient, state: ClusterState) -> None:
+    def __init__(
+        self, client: AsyncClient, state: ClusterState, kinds: Collection[str] = tuple(KINDS)
+    ) -> None:
+        """Follow *kinds*, all of `KINDS` unless fewer are needed."""
         self.state = state
         self._client = client
+        self._kinds = frozenset(kinds)
         self._listed: set[str] = set()
         self._lost: dict[str, float] = {}
 
     @property
     def is_ready(self) -> bool:
         """Whether every kind has been listed."""
-        return self._listed == set(KINDS)
+        return self._listed == self._kinds
 
     @property
     def problem(self) -> str | None:
         """Why what is mirrored cannot be relied on now; None when it can."""
-        missing = sorted(set(KINDS) - self._listed)
+        missing = sorted(self._kinds - self._listed)
         if missing:
             return f"{', '.join(missing)} of the cluster have not been listed yet"
         now = time.monotonic()
@@ -69,7 +84,7 @@ class Mirror:
     async def run(self) -> None:
         """List and watch every kind, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for kind in KINDS:
+            for kind in sorted(self._kinds):
                 group.create_task(self._keep(kind))
 
     async def _keep(self, kind: str) -> None:
@@ -92,7 +107,7 @@ class Mirror:
     async def _follow(self, kind: str) -> None:
         resource = KINDS[kind]
         client: Any = self._client  # its overloads tell global kinds from namespaced ones
-        everywhere = {} if resource in (Node, Namespace) else {"namespace": "*"}
+        everywhere = {} if resource in _OF_NO_NAMESPACE else {"namespace": "*"}
         listing = client.list(resource, **everywhere)
         objects = [one.to_dict() async for one in listing]
         self.state.replace_all(kind, objects)

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from rightslice.core.catalog.gpu import Gpu
 from rightslice.errors import InputError
@@ -25,7 +25,8 @@ from rightslice.kube.cluster.read import (
     read_node,
     read_quota,
 )
-from rightslice.kube.cluster.view import Cluster, ClusterNode, LimitRange, ResourceQuota
+from rightslice.kube.cluster.view import Cluster, ClusterNode, ResourceQuota
+from rightslice.kube.cluster.volumes import read_claim, read_volume
 from rightslice.kube.parse.decoded import at, mapping, text
 
 logger = logging.getLogger(__name__)
@@ -36,11 +37,17 @@ _COUNTED: Final = "requests."
 """How a quota spells the count of an extended resource."""
 Decoded = Mapping[str, object]
 Key = tuple[str, str]
-_Name = TypeVar("_Name", str, Key)
+
+
 _Value = TypeVar("_Value")
-
-
 Amounts = Mapping[str, Fraction]
+_READ: Final[Mapping[str, Callable[[Decoded], object]]] = {
+    "Namespace": labels_of,
+    "ResourceQuota": read_quota,
+    "LimitRange": read_limit_ranges,
+    "PersistentVolumeClaim": read_claim,
+    "PersistentVolume": read_volume,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +98,8 @@ class ClusterState:
     _pods: dict[Key, tuple[str, Amounts]] = field(default_factory=dict)
     _used: _Sums = field(default_factory=_Sums)
     _asked: _Sums = field(default_factory=_Sums)
-    _namespaces: dict[str, Mapping[str, str]] = field(default_factory=dict)
-    _quotas: dict[Key, ResourceQuota] = field(default_factory=dict)
-    _limit_ranges: dict[Key, list[LimitRange]] = field(default_factory=dict)
+    _held: dict[str, dict[Key, Any]] = field(default_factory=lambda: {kind: {} for kind in _READ})
+    """What was read of the kinds of which nothing is summed up, by kind."""
     _promises: dict[str, _Promise] = field(default_factory=dict)
     _value: Cluster | None = None
 
@@ -131,12 +137,8 @@ class ClusterState:
                 self._hardware.pop(key[1], None)
             case "Pod":
                 self._forget_pod(key)
-            case "Namespace":
-                self._namespaces.pop(key[1], None)
-            case "ResourceQuota":
-                self._quotas.pop(key, None)
-            case "LimitRange":
-                self._limit_ranges.pop(key, None)
+            case _:
+                self._held[kind].pop(key, None)
         self._value = None
 
     def promise(self, decision: str, namespace: str, amounts: Amounts) -> None:
@@ -178,9 +180,11 @@ class ClusterState:
         return Cluster(
             nodes=tuple(self._built[name] for name in self._nodes),
             pending=self._pending(),
-            quotas=tuple(self._counted(one) for one in self._quotas.values()),
-            limit_ranges=tuple(one for some in self._limit_ranges.values() for one in some),
-            namespaces=dict(self._namespaces),
+            quotas=tuple(self._counted(one) for one in self._held["ResourceQuota"].values()),
+            limit_ranges=tuple(one for some in self._held["LimitRange"].values() for one in some),
+            namespaces=_by_name(self._held["Namespace"]),
+            volume_claims=dict(self._held["PersistentVolumeClaim"]),
+            volumes=_by_name(self._held["PersistentVolume"]),
         )
 
     def _counted(self, quota: ResourceQuota) -> ResourceQuota:
@@ -209,14 +213,11 @@ class ClusterState:
                 return self._take_node(read_node(given))
             case "Pod":
                 return self._take_pod(key, given)
-            case "Namespace":
-                return _set(self._namespaces, key[1], labels_of(given))
-            case "ResourceQuota":
-                return _set(self._quotas, key, read_quota(given))
-            case "LimitRange":
-                return _set(self._limit_ranges, key, read_limit_ranges(given))
             case _:
-                return False
+                value, held = _READ[kind](given), self._held[kind]
+                is_same = key in held and held[key] == value
+                held[key] = value
+                return not is_same
 
     def _take_node(self, node: ClusterNode) -> bool:
         known = self._nodes.get(node.name)
@@ -268,20 +269,12 @@ class ClusterState:
                 return [("", name) for name in self._nodes]
             case "Pod":
                 return list(self._pods)
-            case "Namespace":
-                return [("", name) for name in self._namespaces]
-            case "ResourceQuota":
-                return list(self._quotas)
             case _:
-                return list(self._limit_ranges)
+                return list(self._held[kind])
 
 
-def _set(held: dict[_Name, _Value], key: _Name, value: _Value) -> bool:
-    """Put *value* under *key*; return whether that changed anything."""
-    if key in held and held[key] == value:
-        return False
-    held[key] = value
-    return True
+def _by_name(held: Mapping[Key, _Value]) -> dict[str, _Value]:
+    return {name: value for (_, name), value in held.items()}
 
 
 def _key(given: Decoded) -> Key:

@@ -29,7 +29,7 @@ from rightslice.core.fit.constants import FittedConstants
 from rightslice.core.fit.result import Offer, Recommendation
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.cluster.lease import Leadership
-from rightslice.edge.cluster.mirror import Mirror
+from rightslice.edge.cluster.mirror import KINDS, VOLUMES, Mirror
 from rightslice.edge.cluster.node_prices import card_price
 from rightslice.edge.cluster.state import ClusterState
 from rightslice.edge.constants import constants_with
@@ -119,7 +119,7 @@ def assemble(options: OperatorOptions, client: Any) -> Operator:  # noqa: ANN401
     state = ClusterState(find_gpu=catalog.gpu, now=time.monotonic)
     return Operator(
         calls=ClusterCalls(client),
-        mirror=Mirror(client, state),
+        mirror=Mirror(client, state, KINDS.keys() - set(VOLUMES)),  # what it makes mounts none
         leadership=Leadership(
             client=client,
             namespace=options.namespace,

@@ -22,6 +22,7 @@ from rightslice.kube.admission.reading import Read, Server
 from rightslice.kube.admission.settings import MODE_LABEL, Mode, ModeFound, Settings, mode_of
 from rightslice.kube.cluster.hardware import NodeHardware
 from rightslice.kube.cluster.view import Cluster
+from rightslice.kube.cluster.volumes import volumes_of
 from rightslice.kube.explain import latency_text, load_text
 from rightslice.kube.parse.decoded import at, mapping, text
 from rightslice.units import format_ratio
@@ -139,7 +140,13 @@ def _decide(server: Server, world: World, mode: Mode) -> Decision:
         return replace(start, outcome=Outcome.LEFT_ALONE, reasons=(server.beyond,))
     if server.question is None or server.needs is None:
         return replace(start, reasons=server.problems)
-    return _sized(server.question, server.needs, server.wish, start, world)
+    needs, cluster = server.needs, world.cluster
+    if server.claims:
+        volumes = volumes_of(server.claims, needs.namespace, cluster.volume_claims, cluster.volumes)
+        if isinstance(volumes, str):
+            return replace(start, outcome=Outcome.LEFT_ALONE, reasons=(volumes,))
+        needs = replace(needs, filter=replace(needs.filter, volumes=volumes))
+    return _sized(server.question, needs, server.wish, start, world)
 
 
 def _sized(

@@ -12,6 +12,7 @@ from typing import Final
 
 from rightslice.kube.admission.offers import VENDOR, is_gpu
 from rightslice.kube.cluster.filters import beyond_these
+from rightslice.kube.cluster.volumes import without_claims
 from rightslice.kube.parse.decoded import at, items, mapping, word
 from rightslice.kube.parse.values import Parsed
 
@@ -29,7 +30,7 @@ _NOT_ON_SLICES: Final[Mapping[str, str]] = {
 
 
 def hands_off(pod: Mapping[str, object], index: int, parsed: Parsed) -> str | None:
-    """Return why nothing of *pod* may be changed, or None.
+    """Return why nothing of *pod* may be changed, or None; its volume claims are looked at later.
 
     Args:
         pod: the pod.
@@ -48,7 +49,11 @@ def hands_off(pod: Mapping[str, object], index: int, parsed: Parsed) -> str | No
         return "it asks for GPUs under two names: which one is meant is not known here"
     if items(spec.get("resourceClaims")):
         return "it has ResourceClaims: its devices come from DRA"
-    return _counted_elsewhere(pod) or _picks_devices(serving, parsed) or beyond_these(spec)
+    return (
+        _counted_elsewhere(pod)
+        or _picks_devices(serving, parsed)
+        or beyond_these(without_claims(spec))
+    )
 
 
 def asked_resources(container: object) -> set[str]:

@@ -10,6 +10,7 @@ from rightslice.errors import InputError
 from rightslice.kube.admission.arguments import Wish, takes_flags, wish_of
 from rightslice.kube.admission.hands_off import hands_off
 from rightslice.kube.admission.offers import PodNeeds, is_gpu, needs_of
+from rightslice.kube.cluster.volumes import claim_names
 from rightslice.kube.parse.decoded import at, items, mapping
 from rightslice.kube.parse.parse import parse_pod
 from rightslice.kube.parse.question import Defaults, Lookups, NotAsked, question_of
@@ -34,6 +35,8 @@ class Server:
     """None where `problems` or `beyond` say why."""
     needs: PodNeeds | None = None
     """Beside the GPU; there with the question."""
+    claims: tuple[str, ...] = ()
+    """PersistentVolumeClaims that it mounts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +89,7 @@ def _server(
         wish=wish,
         question=replace(asked.question, tensor_parallel=ranks, flags_open=can_set),
         needs=needs_of(pod, namespace, ranks),
+        claims=claim_names(mapping(pod.get("spec"))),
     )
 
 

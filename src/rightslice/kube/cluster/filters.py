@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rightslice.kube.cluster.view import ClusterNode, Taint
+from rightslice.kube.cluster.volumes import Volume
 from rightslice.kube.parse.decoded import at, items, mapping, text
 
 _REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -33,6 +34,8 @@ class NodeFilter:
     selector: Decoded
     terms: tuple[Decoded, ...] | None
     """Of the required node affinity: one has to match; None without it."""
+    volumes: tuple[Volume, ...] = ()
+    """Those that it mounts by claims: each has to be usable there."""
 
     @classmethod
     def of(cls, spec: Decoded) -> NodeFilter:
@@ -62,7 +65,8 @@ class NodeFilter:
     def _selects(self, node: ClusterNode) -> bool:
         if any(node.labels.get(key) != value for key, value in self.selector.items()):
             return False
-        return self.terms is None or any(_term_matches(term, node) for term in self.terms)
+        wanted = self.terms is None or any(_term_matches(term, node) for term in self.terms)
+        return wanted and all(_reaches(volume, node) for volume in self.volumes)
 
 
 def may_use(spec: Decoded, node: ClusterNode) -> bool:
@@ -106,6 +110,13 @@ def _near_volumes(spec: Mapping[str, object]) -> str | None:
         if bound is not None:
             return f"volume {mapping(volume).get('name')}: a {bound} may be bound to some nodes"
     return None
+
+
+def _reaches(volume: Volume, node: ClusterNode) -> bool:
+    zones = volume.zones or {}
+    if any(node.labels.get(name) not in values for name, values in zones.items()):
+        return False
+    return volume.terms is None or any(_term_matches(term, node) for term in volume.terms)
 
 
 def _matches(toleration: Mapping[str, object], taint: Taint) -> bool:

@@ -110,7 +110,7 @@ def hardware_of(node: ClusterNode, find_gpu: Callable[[str], Gpu]) -> NodeHardwa
     problem: str | None = None
     for name in resources:
         try:
-            device = _device(node, gpu, _share(name, match["profile"], node))
+            device = device_on(node, gpu, _share(name, match["profile"], node))
             found.append(HandedOut(resource=name, device=device))
         except InputError as error:
             unknown.append(name)
@@ -143,7 +143,7 @@ def _refuse_turns(turns: int) -> None:
         raise InputError(f"{turns} pods take turns on a MIG slice, whose speed is not predicted")
 
 
-def _device(node: ClusterNode, gpu: Gpu, share: Share) -> Device:
+def device_on(node: ClusterNode, gpu: Gpu, share: Share) -> Device:
     """Return the device, with the board's memory as the label gives it where it speaks of a board.
 
     The label counts what the driver lists, in MiB; CUDA sees a little less, so that the catalogue's

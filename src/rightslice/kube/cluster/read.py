@@ -11,6 +11,7 @@ from rightslice.errors import InputError
 from rightslice.kube.cluster.demand import pod_requests
 from rightslice.kube.cluster.quantity import parse_quantity
 from rightslice.kube.cluster.view import Cluster, ClusterNode, LimitRange, ResourceQuota, Taint
+from rightslice.kube.cluster.volumes import read_claim, read_volume
 from rightslice.kube.manifest import GROUP
 from rightslice.kube.parse.decoded import at, items, mapping, text
 
@@ -53,6 +54,11 @@ def read_cluster(objects: Mapping[str, Iterable[Decoded]]) -> Read:
             text(at(one, "metadata", "name")) or "": labels_of(one)
             for one in objects.get("Namespace", ())
         },
+        volume_claims={
+            (text(at(one, "metadata", "namespace")) or "", _name(one)): read_claim(one)
+            for one in objects.get("PersistentVolumeClaim", ())
+        },
+        volumes={_name(one): read_volume(one) for one in objects.get("PersistentVolume", ())},
     )
     return Read(cluster=cluster, problems=tuple(problems))
 

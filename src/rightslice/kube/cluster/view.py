@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Final
 
 from rightslice.kube.cluster.dra import DraPool
+from rightslice.kube.cluster.volumes import Claim, Volume
 
 PODS: Final = "pods"
 _ZERO: Final = Fraction(0)
@@ -103,6 +104,10 @@ class Cluster:
     limit_ranges: tuple[LimitRange, ...] = ()
     namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Labels of each namespace."""
+    volume_claims: Mapping[tuple[str, str], Claim] = field(default_factory=dict)
+    """PersistentVolumeClaims by namespace and name."""
+    volumes: Mapping[str, Volume] = field(default_factory=dict)
+    """PersistentVolumes by name."""
 
     def quotas_of(self, namespace: str) -> tuple[ResourceQuota, ...]:
         """Return the quotas of *namespace*."""

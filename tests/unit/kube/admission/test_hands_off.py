@@ -44,7 +44,8 @@ ENV = {"name": "TPOT", "value": "30"}
         (_changed(spec={"runtimeClassName": "kata"}), "kata"),
         (_changed(spec={"schedulingGates": [{"name": "g"}]}), "schedulingGates"),
         (_changed(spec={"volumes": [{"name": "m", "persistentVolumeClaim": {"claimName": "c"}}]}),
-         "volume m"),
+         "PersistentVolumeClaim c"),
+        (_changed(spec={"volumes": [{"name": "m", "ephemeral": {}}]}), "volume m"),
     ],
 )  # fmt: skip
 def test_such_pods_are_left_alone(pod: dict[str, Any], word: str) -> None:

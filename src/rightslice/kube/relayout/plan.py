@@ -1,0 +1,202 @@
+"""Which node is cut, how, and what it costs; or why none is, node by node.
+
+For the cheapest way to hold the load that some node can be cut for, the node is taken from which
+the fewest pods have to move, then the one that loses the fewest slices. Changing a node's label
+resets all its cards: every pod with a GPU has to have a place elsewhere first.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from rightslice.core.catalog.fleet import MigStrategy
+from rightslice.core.catalog.resource import WHOLE, extended_resource
+from rightslice.core.catalog.share import MigSlice
+from rightslice.core.packing.step_costs import StepRates
+from rightslice.kube.cluster.filters import NodeFilter
+from rightslice.kube.cluster.view import Cluster
+from rightslice.kube.manifest import Manifest
+from rightslice.kube.operate.offers import TOLERATIONS
+from rightslice.kube.operate.view import Key
+from rightslice.kube.relayout.cards import Counts, TooFew, Wanted, card_counts, cut_for
+from rightslice.kube.relayout.demands import Demand, Want
+from rightslice.kube.relayout.limits import Limits
+from rightslice.kube.relayout.moves import Move, Stuck, moves, who_stays
+from rightslice.kube.relayout.nodes import CuttableNode, Refusal
+from rightslice.kube.relayout.pods import GpuPod
+from rightslice.kube.relayout.record import (
+    CardCut,
+    Record,
+    amounts,
+    cards_alike,
+    config_name,
+)
+from rightslice.kube.relayout.step import LayoutStep
+from rightslice.records import Json
+
+RATES: Final = StepRates()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Around:
+    """What a plan rests on, beside the demand."""
+
+    cluster: Cluster
+    """With what decisions have spoken for among what is pending."""
+    nodes: tuple[CuttableNode, ...]
+    refused: tuple[Refusal, ...] = ()
+    pods: Mapping[str, tuple[GpuPod, ...]] = field(default_factory=dict)
+    """Pods with a GPU, by node."""
+    stays: Mapping[Key, str] = field(default_factory=dict)
+    """ModelDeployments whose pods may not be moved now, and why."""
+    configs: Mapping[str, Json] = field(default_factory=dict)
+    """What the ConfigMap has."""
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relayout:
+    """One node cut anew."""
+
+    demand: Demand
+    want: Want
+    node: str
+    former: str
+    wanted: str
+    cuts: tuple[CardCut, ...]
+    before: Mapping[str, int]
+    after: Mapping[str, int]
+    moves: tuple[Move, ...]
+    seconds: float
+    """All steps one after another, as `core.packing.step_costs` counts them, and the wait for the
+    configuration."""
+    lost: int
+    """Slices and cards that the node will not hand out any more."""
+
+    @property
+    def reason(self) -> str:
+        """What is done and why, in a sentence."""
+        moved = ", ".join(f"{one.pod} to {one.to}" for one in self.moves) or "none"
+        want = self.want
+        return (
+            f"{want.missing} x {want.offer} for {'/'.join(self.demand.key)} are free nowhere; node"
+            f" {self.node} hands out {_listed(self.before)} and would hand out"
+            f" {_listed(self.after)}; pods that move: {moved}; about {self.seconds:.0f} s"
+        )
+
+    def record(self, now: str) -> Record:
+        """Return the record of the change as it begins."""
+        return Record(
+            demand="/".join(self.demand.key),
+            step=LayoutStep.CORDONED,
+            since=now,
+            former=self.former,
+            wanted=self.wanted,
+            cuts=self.cuts,
+            before=amounts(self.before),
+            after=amounts(self.after),
+            message=self.reason,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoRelayout:
+    """No node can be cut for it."""
+
+    demand: Demand
+    refusals: tuple[Refusal, ...]
+
+    @property
+    def reason(self) -> str:
+        """Each node's reason, and what would turn it."""
+        want = self.demand.wants[0]
+        told = ". ".join(one.told for one in self.refusals)
+        return f"{want.missing} x {want.offer} are free nowhere, and no node can be cut. {told}"
+
+
+def plan(demand: Demand, around: Around) -> Relayout | NoRelayout:
+    """Return the node to cut for *demand*, or why there is none."""
+    refusals: dict[str, Refusal] = {one.node: one for one in around.refused}
+    for want in demand.wants:
+        found = [_on(one, want, demand, around) for one in around.nodes]
+        options = [one for one in found if isinstance(one, Relayout)]
+        if options:
+            return min(options, key=lambda one: (len(one.moves), one.lost, one.node))
+        for one in found:
+            if isinstance(one, Refusal):
+                refusals.setdefault(one.node, one)
+    ordered = sorted(refusals.values(), key=lambda one: one.node)
+    return NoRelayout(demand=demand, refusals=tuple(ordered))
+
+
+def _on(node: CuttableNode, want: Want, demand: Demand, around: Around) -> Relayout | Refusal:
+    name = node.node.name
+    allowed: Manifest = {"tolerations": TOLERATIONS}
+    if str(node.gpu.name) != want.gpu or not NodeFilter.of(allowed).allows(node.node):
+        return Refusal(
+            node=name, reason=f"has {node.gpu.name}, or taints that keep pods out",
+            remedy=f"a node with {want.gpu}",
+        )  # fmt: skip
+    made = cut_for(node.cards, _wanted(node, want))
+    if isinstance(made, TooFew):
+        return Refusal(node=name, reason=made.reason, remedy="a node with more cards")
+    pods = around.pods.get(name, ())
+    gone = who_stays(pods, around.stays) or moves(pods, name, around.cluster)
+    if isinstance(gone, Stuck):
+        return Refusal(node=name, reason=gone.reason, remedy=gone.remedy)
+    after = _resources(made)
+    short = _missed(node, after, gone, around)
+    if short is not None:
+        return Refusal(node=name, reason=short, remedy="more of it on another node")
+    cuts = cards_alike([{str(name): n for name, n in one.items()} for one in made])
+    before = node.handed_out
+    lost = (Counter(before) - Counter(after)).total()
+    seconds = RATES.relabel_seconds + around.limits.config_seconds
+    seconds += len(gone) * (RATES.start_seconds + RATES.stop_seconds)
+    return Relayout(
+        demand=demand, want=want, node=name, former=node.former,
+        wanted=config_name(cuts, around.configs), cuts=cuts, before=before, after=after,
+        moves=gone, seconds=seconds, lost=lost,
+    )  # fmt: skip
+
+
+def _wanted(node: CuttableNode, want: Want) -> Wanted:
+    """Return what the node has to hand out: what is missing, and what it has free of it now."""
+    free = int(node.node.free(want.resource)) // want.ranks
+    count = (want.missing + free) * want.ranks
+    if want.profile is None:
+        return Wanted(whole=count, slices={})
+    return Wanted(whole=0, slices={want.profile: count})
+
+
+def _resources(cards: Sequence[Counts]) -> dict[str, int]:
+    whole, slices = card_counts(cards)
+    found = {WHOLE: whole} if whole else {}
+    for profile, count in slices.items():
+        found[extended_resource(MigStrategy.MIXED, MigSlice(profile=profile))] = count
+    return found
+
+
+def _missed(
+    node: CuttableNode, after: Mapping[str, int], gone: Sequence[Move], around: Around
+) -> str | None:
+    """Return what pods that wait, or are promised a place, would lose by the change."""
+    moved: Counter[str] = Counter()
+    names = {one.pod for one in gone}
+    for pod in around.pods.get(node.node.name, ()):
+        if pod.called in names:
+            moved.update(pod.gpus)
+    for resource, there in node.handed_out.items():
+        pending = int(around.cluster.pending.get(resource, 0))
+        free = sum(int(one.free(resource)) for one in around.cluster.nodes if one.is_ready)
+        elsewhere = free - int(node.node.free(resource)) - moved[resource]
+        if max(0, pending - elsewhere - after.get(resource, 0)) > max(0, pending - free):
+            return f"of its {there} {resource}, pods that wait need some"
+    return None
+
+
+def _listed(given: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(given.items())) or "nothing"

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from math import inf
 from typing import Final
 
 from rightslice.core.catalog.mig import MigGrid, Placement
+from rightslice.core.catalog.together import Apart, Preference
 from rightslice.core.packing.geometry import check_known
 from rightslice.errors import InputError
 
@@ -60,6 +62,9 @@ class Pool:
     """Needed by the modes that slice."""
     replicas: int = 1
     """Shares a card offers in mode SHARED."""
+    node_cpu_cores: float = inf
+    """What the pods of one node may ask for together; infinite: it does not bind."""
+    node_memory_bytes: float = inf
 
     def __post_init__(self) -> None:
         if self.mode in (PoolMode.SLICED, PoolMode.UNIFORM):
@@ -70,6 +75,8 @@ class Pool:
             raise InputError(f"pool {self.name} offers {self.replicas} shares a card; give 1 or up")
         if not 0 <= self.card_usd_per_hour < float("inf"):
             raise InputError(f"pool {self.name}: a card's price must be 0 or more and finite")
+        if min(self.node_cpu_cores, self.node_memory_bytes) < 0:
+            raise InputError(f"pool {self.name}: CPU and memory of a node must be 0 or more")
 
     @property
     def gpu_count(self) -> int:
@@ -92,8 +99,16 @@ class Choice:
     """Whole cards that must lie on one node: the tensor parallelism."""
     uses: tuple[tuple[str, float], ...] = ()
     """What it takes of each named limit, such as a team's quota."""
+    cpu_cores: float = 0.0
+    """What the pod of one replica asks for."""
+    memory_bytes: float = 0.0
+    apart: Apart = Apart.NOTHING
+    preference: Preference | None = None
+    """None: spread over the cards that are open, which are on as few nodes as hold them."""
 
     def __post_init__(self) -> None:
+        if not (0 <= self.cpu_cores < inf and 0 <= self.memory_bytes < inf):
+            raise InputError("CPU and memory of a replica must be 0 or more, and finite")
         if self.slots_needed < 1 or self.same_node < 1 or self.slots_needed % self.same_node:
             raise InputError(
                 f"{self.slots_needed} slots in groups of {self.same_node}: the slots must be a"
@@ -104,6 +119,16 @@ class Choice:
                 f"tensor parallelism {self.same_node} needs whole cards: {self.slot} slices cannot"
                 " talk to each other"
             )
+
+    @property
+    def pods(self) -> int:
+        """Replicas, each one pod on one node."""
+        return self.slots_needed // self.same_node
+
+    @property
+    def minds_nodes(self) -> bool:
+        """Whether it says on which nodes its replicas may lie together, or would rather."""
+        return self.apart is not Apart.NOTHING or self.preference is not None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,9 @@ of those whose start slots are certain from counts alone, as mig-parted takes th
 and how many demands of each group of identical ones take each of their choices. Rows: every slot
 taken is offered by some card; cards, nodes and named limits suffice. Whole cards that must share
 a node (tensor parallelism) are packed by node fillings in the same model, which is exact: single
-cards fit wherever cards are left.
+cards fit wherever cards are left. CPU and memory bind summed over a pool's nodes, and replicas that
+keep apart need as many cards as they are: a relaxation of the walls of single nodes, which
+`walled` deals out.
 """
 
 from __future__ import annotations
@@ -13,9 +15,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
+from rightslice.core.catalog.together import Apart
 from rightslice.core.packing.demand import SHARED, WHOLE, Choice, Demand, Pool, PoolMode
 from rightslice.core.packing.driver import certain_multisets
+from rightslice.core.packing.refusal import why_never
 from rightslice.core.packing.solver import IntegerModel
 
 Pattern = tuple[tuple[str, int], ...]
@@ -58,9 +63,9 @@ def build(
     model = IntegerModel()
     groups = _grouped(demands)
     taken = {
-        (g, c): model.column(len(group.keys))
+        (g, c): model.column(0 if why_never(pools[choice.pool], choice) else len(group.keys))
         for g, group in enumerate(groups)
-        for c in range(len(group.choices))
+        for c, choice in enumerate(group.choices)
     }
     for g, group in enumerate(groups):
         model.at_most({taken[g, c]: 1.0 for c in range(len(group.choices))}, len(group.keys))
@@ -82,18 +87,44 @@ def build(
         for name, pool in pools.items()
         if name in asked
     ]
+    chosen = [(groups[g].choices[c], column) for (g, c), column in taken.items()]
+    for columns in found:
+        own = [(each, column) for each, column in chosen if each.pool == columns.pool.name]
+        _add_walls(model, columns, own)
     return Columns(model=model, groups=groups, pools=found, taken=taken)
 
 
 def _grouped(demands: Sequence[Demand]) -> tuple[Group, ...]:
-    alike: dict[tuple[float, tuple[Choice, ...]], list[str]] = defaultdict(list)
+    alike: dict[tuple[float, tuple[Choice, ...], str], list[str]] = defaultdict(list)
     for demand in demands:
         if demand.choices:
-            alike[demand.weight, demand.choices].append(demand.key)
+            # Who keeps apart stands alone: the cards that it needs are no multiple of its group.
+            is_apart = any(choice.apart is not Apart.NOTHING for choice in demand.choices)
+            own = demand.key if is_apart else ""
+            alike[demand.weight, demand.choices, own].append(demand.key)
     return tuple(
         Group(keys=tuple(sorted(keys)), weight=weight, choices=choices)
-        for (weight, choices), keys in alike.items()
+        for (weight, choices, _), keys in alike.items()
     )
+
+
+def _add_walls(
+    model: IntegerModel, columns: PoolColumns, chosen: Sequence[tuple[Choice, int]]
+) -> None:
+    """Hold what the pool's nodes have together, and give replicas that keep apart their cards."""
+    pool = columns.pool
+    for limit, amounts in (
+        (pool.node_cpu_cores, {x: choice.cpu_cores * choice.pods for choice, x in chosen}),
+        (pool.node_memory_bytes, {x: choice.memory_bytes * choice.pods for choice, x in chosen}),
+    ):
+        if limit < inf and any(amounts.values()):
+            # In shares of one node, so that the solver's tolerance is the same for both.
+            shares = {x: amount / (limit or 1.0) for x, amount in amounts.items() if amount}
+            model.at_most(shares, float(len(pool.nodes)) if limit else 0.0)
+    for choice, column in chosen:
+        if choice.apart is not Apart.NOTHING and choice.slot != WHOLE:
+            having = [x for p, x in columns.cards.items() if dict(p).get(choice.slot)]
+            model.at_least({**dict.fromkeys(having, 1.0), column: -float(choice.pods)}, 0.0)
 
 
 def _add_pool(
@@ -186,21 +217,34 @@ def _fillings(size: int, groups: Sequence[int]) -> tuple[tuple[tuple[int, int], 
     return tuple(dict.fromkeys(filling for filling in extend(size, 0) if filling))
 
 
-def fill(patterns: Iterable[tuple[Pattern, int]], needed: Mapping[str, int]) -> tuple[Pattern, ...]:
+def fill(
+    patterns: Iterable[tuple[Pattern, int]],
+    needed: Mapping[str, int],
+    least_cards: Mapping[str, int] | None = None,
+) -> tuple[Pattern, ...]:
     """Return what each card holds when *needed* slots are put on the cards of *patterns*.
 
-    Cards that remain empty are left out.
+    Cards that remain empty are left out. *least_cards*: the cards on which a slot must lie.
     """
-    left = dict(needed)
+    left, apart = dict(needed), dict(least_cards or {})
+    every = [pattern for pattern, count in patterns for _ in range(count)]
+    firsts: list[set[str]] = []
+    for pattern in every:
+        first = {slot for slot, n in pattern if n and apart.get(slot, 0) and left.get(slot, 0)}
+        for slot in first:
+            apart[slot] -= 1
+            left[slot] -= 1
+        firsts.append(first)
     cards: list[Pattern] = []
-    for pattern, count in patterns:
-        for _ in range(count):
-            used = tuple((slot, min(n, left.get(slot, 0))) for slot, n in pattern)
-            kept = tuple((slot, n) for slot, n in used if n)
-            if not kept:
-                break
-            for slot, n in kept:
-                left[slot] -= n
-            cards.append(kept)
+    for pattern, first in zip(every, firsts, strict=True):
+        kept = []
+        for slot, n in pattern:
+            more = min(n - (slot in first), left.get(slot, 0))
+            if more:
+                left[slot] -= more
+            if more or slot in first:
+                kept.append((slot, more + (slot in first)))
+        if kept:
+            cards.append(tuple(kept))
     assert not any(left.values()), f"the patterns offer too few slots: {left}"
     return tuple(cards)

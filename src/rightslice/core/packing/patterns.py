@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
+from rightslice.core.catalog.together import Apart
 from rightslice.core.packing.demand import (
     SHARED,
     WHOLE,
@@ -184,6 +185,7 @@ def _read(
         pools={found.pool.name: found.pool for found in columns.pools},
         plans=plans,
         limits=_remaining(limits, taken),
+        asked=_asked_of_hosts(taken),
     )
     weight = sum(demand.weight for demand in demands if chosen[demand.key])
     weight_bound = max(weight, -most.bound)
@@ -227,15 +229,31 @@ def _remaining(limits: Mapping[str, float], taken: Collection[Choice]) -> dict[s
     return remaining
 
 
+def _asked_of_hosts(taken: Collection[Choice]) -> dict[str, tuple[float, float]]:
+    """Return CPU and memory of all replicas, by pool."""
+    sums: dict[str, tuple[float, float]] = {}
+    for choice in taken:
+        cpu, memory = sums.get(choice.pool, (0.0, 0.0))
+        cpu, memory = (
+            cpu + choice.cpu_cores * choice.pods,
+            memory + choice.memory_bytes * choice.pods,
+        )
+        sums[choice.pool] = cpu, memory
+    return sums
+
+
 def _read_pool(found: PoolColumns, taken: Collection[Choice], solved: Solved) -> PoolPlan:
     needed: dict[str, int] = defaultdict(int)
+    least_cards: dict[str, int] = {}
     for choice in taken:
         if choice.pool == found.pool.name:
             needed[choice.slot] += choice.slots_needed
+            if choice.apart is not Apart.NOTHING:
+                least_cards[choice.slot] = max(least_cards.get(choice.slot, 0), choice.pods)
     offered = ((pattern, solved.values[column]) for pattern, column in found.cards.items())
     return PoolPlan(
         pool=found.pool.name,
-        cards=fill(offered, needed),
+        cards=fill(offered, needed, least_cards),
         cuts=tuple(
             NodeCut(slot=pattern[0][0], cards_per_node=size, nodes=solved.values[column])
             for (pattern, size), column in found.cuts.items()

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 from rightslice.core.catalog.mig import MigGrid, Placement, ProfileName
@@ -19,7 +18,6 @@ from rightslice.core.packing.demand import (
     SHARED,
     WHOLE,
     CardLayout,
-    Choice,
     Pool,
     PoolMode,
     PoolPlan,
@@ -27,55 +25,31 @@ from rightslice.core.packing.demand import (
     SlotPlan,
 )
 from rightslice.core.packing.driver import certain_cover, parted_layout
+from rightslice.core.packing.open_cards import UNCUT, Asked, Card, Slots
 from rightslice.core.packing.refusal import per_card
 
-_Slots = tuple[tuple[str, int], ...]
 
-_UNCUT = ""
-"""A node of a uniform pool that the plan leaves alone."""
-
-
-@dataclass
-class _Card:
-    """A card while it is being filled."""
-
-    node: str
-    index: int
-    slots: _Slots = ()
-    cut: str | None = None
-    """The node's one profile (mode UNIFORM)."""
-    holders: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    whole: str | None = None
-
-    @property
-    def is_free(self) -> bool:
-        return not self.slots and self.whole is None
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Asked:
-    """A demand's slots in one pool."""
-
-    key: str
-    choice: Choice
-
-
-def place(pools: Sequence[Pool], plan: SlotPlan) -> tuple[CardLayout, ...]:
+def place(
+    pools: Sequence[Pool],
+    plan: SlotPlan,
+    dealt: Mapping[str, Mapping[str, list[Card]]] | None = None,
+) -> tuple[CardLayout, ...]:
     """Return every card of *pools* with what it holds, by pool, node and card number.
 
     Every slot of the plan gets exactly one seat; the cards with a held seat are as many as
-    ``plan.cards_in_use``.
+    ``plan.cards_in_use``. *dealt*: the filled cards of pools whose nodes have walls, by node.
     """
     layouts: list[CardLayout] = []
     for pool in pools:
-        cards = {
-            node.name: [_Card(node.name, index) for index in range(node.cards)]
+        known = (dealt or {}).get(pool.name)
+        cards = known or {
+            node.name: [Card(node.name, index) for index in range(node.cards)]
             for node in pool.nodes
         }
         pool_plan = plan.pools.get(pool.name)
-        if pool_plan is not None:
+        if pool_plan is not None and known is None:
             asked = [
-                _Asked(key=key, choice=choice)
+                Asked(key=key, choice=choice)
                 for key, choice in sorted(plan.chosen.items())
                 if choice is not None and choice.pool == pool.name
             ]
@@ -92,7 +66,7 @@ def place(pools: Sequence[Pool], plan: SlotPlan) -> tuple[CardLayout, ...]:
 
 
 def _fill(
-    pool: Pool, nodes: Mapping[str, list[_Card]], plan: PoolPlan, asked: Sequence[_Asked]
+    pool: Pool, nodes: Mapping[str, list[Card]], plan: PoolPlan, asked: Sequence[Asked]
 ) -> None:
     if pool.mode is PoolMode.UNIFORM:
         _cut_nodes(nodes, plan)
@@ -105,7 +79,7 @@ def _fill(
         for card in free[:count]:
             card.slots = slots
     cut = [ask for ask in asked if ask.choice.slot != WHOLE]
-    open_cards: dict[str, OrderedDict[int, _Card]] = defaultdict(OrderedDict)
+    open_cards: dict[str, OrderedDict[int, Card]] = defaultdict(OrderedDict)
     for order, card in enumerate(_by_use(nodes)):
         for slot, count in card.slots:
             if count:
@@ -114,21 +88,21 @@ def _fill(
         _spread_slots(open_cards[ask.choice.slot], ask)
 
 
-def _may_hold(card: _Card, slots: _Slots) -> bool:
+def _may_hold(card: Card, slots: Slots) -> bool:
     return card.cut is None or card.cut == slots[0][0]
 
 
-def _by_use(nodes: Mapping[str, list[_Card]]) -> list[_Card]:
+def _by_use(nodes: Mapping[str, list[Card]]) -> list[Card]:
     """Return the cards of nodes in use first, then of empty nodes, each in order."""
     ordered = sorted(nodes.values(), key=lambda cards: all(card.is_free for card in cards))
     return [card for cards in ordered for card in cards]
 
 
-def _cut_nodes(nodes: Mapping[str, list[_Card]], plan: PoolPlan) -> None:
+def _cut_nodes(nodes: Mapping[str, list[Card]], plan: PoolPlan) -> None:
     left = {(cut.slot, cut.cards_per_node): cut.nodes for cut in plan.cuts}
     for cards in nodes.values():
         for card in cards:
-            card.cut = _UNCUT
+            card.cut = UNCUT
         for (slot, size), count in left.items():
             if size == len(cards) and count:
                 left[slot, size] -= 1
@@ -137,9 +111,7 @@ def _cut_nodes(nodes: Mapping[str, list[_Card]], plan: PoolPlan) -> None:
                 break
 
 
-def _place_groups(
-    nodes: Mapping[str, list[_Card]], plan: PoolPlan, asked: Sequence[_Asked]
-) -> None:
+def _place_groups(nodes: Mapping[str, list[Card]], plan: PoolPlan, asked: Sequence[Asked]) -> None:
     groups = [
         (ask.choice.same_node, ask.key)
         for ask in asked
@@ -181,7 +153,7 @@ def _by_fillings(free: Mapping[str, int], sizes: Sequence[int], plan: PoolPlan) 
     return [offers[size].pop(0) for size in sizes]
 
 
-def _spread_whole(nodes: Mapping[str, list[_Card]], asked: Sequence[_Asked]) -> None:
+def _spread_whole(nodes: Mapping[str, list[Card]], asked: Sequence[Asked]) -> None:
     """Give single-card replicas the first free cards: a card each is spread enough."""
     free = [card for card in _by_use(nodes) if card.is_free and card.cut in (None, WHOLE)]
     keys = [ask.key for ask in asked for _ in range(ask.choice.slots_needed)]
@@ -190,7 +162,7 @@ def _spread_whole(nodes: Mapping[str, list[_Card]], asked: Sequence[_Asked]) -> 
         card.whole = key
 
 
-def _spread_slots(open_cards: OrderedDict[int, _Card], ask: _Asked) -> None:
+def _spread_slots(open_cards: OrderedDict[int, Card], ask: Asked) -> None:
     """Seat each replica where the fewest of its own are: on the card, then on the node, in order.
 
     Cards are looked at only as far as they may be chosen, so the work grows with the replicas,
@@ -224,7 +196,7 @@ def _spread_slots(open_cards: OrderedDict[int, _Card], ask: _Asked) -> None:
         del open_cards[order]
 
 
-def _finished(pool: Pool, card: _Card, asked: frozenset[str]) -> CardLayout:
+def _finished(pool: Pool, card: Card, asked: frozenset[str]) -> CardLayout:
     seats: tuple[Seat, ...] = ()
     certain = True
     slots = dict(card.slots)
@@ -235,7 +207,7 @@ def _finished(pool: Pool, card: _Card, asked: frozenset[str]) -> CardLayout:
         empty = [None] * (pool.replicas - len(held))
         seats = tuple(Seat(slot=SHARED, demand=key) for key in (*held, *empty)) if held else ()
     else:
-        if card.cut not in (None, WHOLE, _UNCUT):
+        if card.cut not in (None, WHOLE, UNCUT):
             assert card.cut is not None
             slots = {card.cut: per_card(pool, card.cut)}
         if slots:

@@ -27,6 +27,7 @@ from rightslice.kube.crd.deployment import (
 )
 from rightslice.kube.operate.ask import ask
 from rightslice.kube.operate.choose import Asking, Room, Stand, choose, seconds_left
+from rightslice.kube.operate.claims import template_actions
 from rightslice.kube.operate.objects import Rendered, rendered
 from rightslice.kube.operate.offers import Choice, Sizes, Stock, offers_for, sizes_of
 from rightslice.kube.operate.status import Findings, status_of
@@ -281,8 +282,9 @@ def _actions(served: Served, made: Rendered, target: Target) -> tuple[Action, ..
         for part, count in missing(served.running, target).items()
     ]
     beside = [Apply(manifest=one) for one in made.beside]
+    claims = template_actions(served, made.claim_template(served.name), target.revision)
     changed: Sequence[Scale | Delete] = steps(served.running, target)
-    return (*beside, *created, *changed)
+    return (*beside, *claims, *created, *changed)
 
 
 def _kept(served: Served, choice: Choice, question: Question, made: Rendered) -> Running | None:

@@ -21,8 +21,8 @@ from rightslice.kube.assignments import Assignment
 from rightslice.kube.crd.decode import encode
 from rightslice.kube.crd.definition import API_VERSION, MODEL_DEPLOYMENT
 from rightslice.kube.crd.deployment import Engine, OfferStatus
-from rightslice.kube.gpu_ask import GpuAsk
 from rightslice.kube.manifest import GROUP, Manifest, digest
+from rightslice.kube.operate.claims import asked_for, claim_template, pod_notes, template_name
 from rightslice.kube.operate.offers import TOLERATIONS, Choice
 from rightslice.kube.operate.view import (
     OFFER_NOTE,
@@ -52,6 +52,8 @@ class Rendered:
     """Service and PodDisruptionBudget."""
     template: Manifest
     """A Deployment, as yet without part and replicas."""
+    claims: Manifest | None = None
+    """The claim template, as yet without a name; None: its pods ask by extended resource."""
 
     @property
     def image(self) -> str:
@@ -69,10 +71,21 @@ class Rendered:
         made: dict[str, Any] = json.loads(json.dumps(self.template))
         labels = {PART_LABEL: part.value, REVISION_LABEL: self.revision}
         made["metadata"]["name"] = deployment_name(name, self.revision, part)
+        for claim in made["spec"]["template"]["spec"].get("resourceClaims", ()):
+            claim["resourceClaimTemplateName"] = template_name(name, self.revision)
         made["metadata"]["labels"] |= labels
         made["spec"]["replicas"] = replicas
         made["spec"]["selector"]["matchLabels"] |= labels
         made["spec"]["template"]["metadata"]["labels"] |= {OWNER_LABEL: name, **labels}
+        return made
+
+    def claim_template(self, name: str) -> Manifest | None:
+        """Return the claim template of the revision; None when its pods claim nothing."""
+        if self.claims is None:
+            return None
+        made: dict[str, Any] = json.loads(json.dumps(self.claims))
+        made["metadata"]["name"] = template_name(name, self.revision)
+        made["metadata"]["labels"] |= {REVISION_LABEL: self.revision}
         return made
 
 
@@ -109,15 +122,14 @@ def rendered(served: Served, choice: Choice, question: Question) -> Rendered:
     """Return the objects that run *served* on *choice*; vLLM loads what its model is called."""
     assert served.spec is not None
     assignment = _assignment(served, choice, question)
-    asked = GpuAsk(
-        resources={choice.cluster_offer.resource: str(choice.cluster_offer.count)},
-    )
+    asked, claims = asked_for(choice, ""), claim_template(choice)
     service, budget, deployment = (dict(one) for one in render(assignment, asked))
     arguments = _adjust(deployment, choice, served.spec.engine)
     plain = json.dumps(deployment["spec"], sort_keys=True)
-    revision = digest(f"{choice.name} {choice.cluster_offer.resource} {_stable(plain)}")
+    said = "" if claims is None else json.dumps(claims["spec"], sort_keys=True)
+    revision = digest(f"{choice.name} {choice.cluster_offer.resource} {_stable(plain)}{said}")
     offer = offer_status(choice, revision)
-    for one in (service, budget, deployment):
+    for one in (service, budget, deployment, *(() if claims is None else (claims,))):
         _own(one, served)
     metadata: Any = deployment["metadata"]
     metadata["annotations"][OFFER_NOTE] = json.dumps(encode(replace(offer, replicas=0)))
@@ -127,6 +139,7 @@ def rendered(served: Served, choice: Choice, question: Question) -> Rendered:
         arguments=arguments,
         beside=(service, budget),
         template=deployment,
+        claims=claims,
     )
 
 
@@ -180,7 +193,8 @@ def _adjust(deployment: Manifest, choice: Choice, engine: Engine) -> tuple[str, 
         notes["annotations"].pop(f"{GROUP}/{name}", None)
     spec: Any = deployment["spec"]
     # The webhook has nothing to say of pods that are sized here.
-    spec["template"]["metadata"]["annotations"] = {MODE_LABEL: Mode.OFF.value}
+    pod_annotations = {MODE_LABEL: Mode.OFF.value, **pod_notes(choice)}
+    spec["template"]["metadata"]["annotations"] = pod_annotations
     pod = spec["template"]["spec"]
     pod.pop("affinity", None)
     pod.pop("nodeSelector", None)

@@ -31,9 +31,11 @@ class Scale:
 
 @dataclass(frozen=True, kw_only=True)
 class Delete:
-    """Delete a Deployment that has no pods any more."""
+    """Delete what is not needed any more: a Deployment without pods, or a claim template."""
 
     name: str
+    what: str = "Deployment"
+    """Its kind."""
 
 
 Action = Apply | Scale | Delete

@@ -54,6 +54,8 @@ class Running:
     ready: int
     offer: OfferStatus | None
     arguments: tuple[str, ...] = ()
+    leaving: int = 0
+    """Pods on a node that is being emptied: so many are wanted beside them, elsewhere."""
     image: str = ""
 
 
@@ -70,6 +72,8 @@ class Served:
     problems: tuple[str, ...] = ()
     before: ModelDeploymentStatus = field(default_factory=ModelDeploymentStatus)
     running: tuple[Running, ...] = ()
+    templates: tuple[str, ...] = ()
+    """Names of its claim templates."""
 
     @property
     def key(self) -> Key:

@@ -37,6 +37,12 @@ class Metrics:
             "Time to decide about every ModelDeployment once.",
             registry=self.registry,
         )
+        self.layouts = Counter(
+            "rightslice_operator_layout_steps",
+            "Steps of changes of a node's layout, by step.",
+            ["step"],
+            registry=self.registry,
+        )
         self.leads = Gauge(
             "rightslice_operator_leads", "1 while this process may act.", registry=self.registry
         )

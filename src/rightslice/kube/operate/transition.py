@@ -58,7 +58,8 @@ class Target:
         """Return how many replicas *one* should end up with."""
         if one.revision != self.revision:
             return 0
-        return self.guaranteed if one.part is Part.GUARANTEED else self.elastic
+        count = self.guaranteed if one.part is Part.GUARANTEED else self.elastic
+        return count + one.leaving
 
 
 def missing(running: Sequence[Running], target: Target) -> Mapping[Part, int]:
@@ -72,6 +73,7 @@ def steps(running: Sequence[Running], target: Target) -> tuple[Scale | Delete, .
     """Return what may be done to Deployments now; () when nothing, or nothing yet."""
     found: list[Scale | Delete] = []
     spare = sum(min(one.ready, one.replicas) for one in running) - target.wanted
+    spare -= sum(one.leaving for one in running if one.revision == target.revision)
     # Elastic replicas go before guaranteed ones, old revisions before the target's.
     order = sorted(
         running, key=lambda one: (one.revision == target.revision, one.part is Part.GUARANTEED)

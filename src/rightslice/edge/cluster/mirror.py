@@ -13,6 +13,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Collection, Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 import httpx2
@@ -26,10 +27,19 @@ from lightkube.resources.core_v1 import (
     Pod,
     ResourceQuota,
 )
+from lightkube.resources.resource_v1 import DeviceClass, ResourceClaim, ResourceSlice
 
+from rightslice.edge.cluster.listing import code_of
 from rightslice.edge.cluster.state import ClusterState
 
 logger = logging.getLogger(__name__)
+DEVICES: Final[Mapping[str, Any]] = {
+    "ResourceSlice": ResourceSlice,
+    "ResourceClaim": ResourceClaim,
+    "DeviceClass": DeviceClass,
+}
+"""Of DRA (resource.k8s.io/v1): followed where they are served and may be read, and done without
+elsewhere."""
 KINDS: Final[Mapping[str, Any]] = {
     "Node": Node,
     "Pod": Pod,
@@ -38,15 +48,18 @@ KINDS: Final[Mapping[str, Any]] = {
     "LimitRange": LimitRange,
     "PersistentVolumeClaim": PersistentVolumeClaim,
     "PersistentVolume": PersistentVolume,
+    **DEVICES,
 }
 VOLUMES: Final = ("PersistentVolumeClaim", "PersistentVolume")
-_OF_NO_NAMESPACE: Final = (Node, Namespace, PersistentVolume)
+_OF_NO_NAMESPACE: Final = (Node, Namespace, PersistentVolume, ResourceSlice, DeviceClass)
 FIRST_PAUSE_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 5.0
 WATCH_SECONDS: Final = 120
 """The server ends a watch after so long; it is taken up again from the same version."""
 QUIET_SECONDS: Final = 150.0
 """Without an event for so long, a kind is listed anew."""
+MISSED_SECONDS: Final = 60.0
+"""After so long it is tried again whether a kind of DRA can be read."""
 LONGEST_OUTAGE_SECONDS: Final = 20.0
 """A kind that could not be followed for longer is not relied on."""
 
@@ -97,12 +110,24 @@ class Mirror:
                 logger.debug("no event of %s for %.0f s; listing again", kind, QUIET_SECONDS)
                 continue
             except (ApiError, httpx2.HTTPError, OSError, ValueError) as error:
+                if kind in DEVICES and _is_refused(error):
+                    await self._miss(kind, error)
+                    continue
                 self._lost.setdefault(kind, time.monotonic())
                 logger.warning("watch of %s ended: %s; listing again", kind, error)
             if time.monotonic() - began > LONGEST_PAUSE_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    async def _miss(self, kind: str, error: Exception) -> None:
+        """Go on without *kind* for a while."""
+        self.state.miss(kind)
+        if kind not in self._listed or kind in self._lost:
+            logger.info("%s cannot be read, so nothing is offered by DRA: %s", kind, error)
+        self._listed.add(kind)
+        self._lost.pop(kind, None)
+        await asyncio.sleep(MISSED_SECONDS)
 
     async def _follow(self, kind: str) -> None:
         resource = KINDS[kind]
@@ -125,3 +150,10 @@ class Mirror:
                 self.state.remove(kind, one.to_dict())
             else:
                 self.state.put(kind, one.to_dict())
+
+
+def _is_refused(error: Exception) -> bool:
+    """Whether a kind is not served, or may not be read: neither passes by itself."""
+    if not isinstance(error, ApiError | httpx2.HTTPStatusError):
+        return False
+    return code_of(error) in (int(HTTPStatus.NOT_FOUND), int(HTTPStatus.FORBIDDEN))

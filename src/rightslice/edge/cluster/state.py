@@ -14,9 +14,12 @@ from fractions import Fraction
 from typing import Any, Final, TypeVar
 
 from rightslice.core.catalog.gpu import Gpu
+from rightslice.edge.cluster import devices
+from rightslice.edge.cluster.devices import DeviceState
 from rightslice.errors import InputError
 from rightslice.kube.admission.review import DECISION
-from rightslice.kube.cluster.hardware import NodeHardware, hardware_of
+from rightslice.kube.cluster.dra_hardware import node_hardware
+from rightslice.kube.cluster.hardware import NodeHardware
 from rightslice.kube.cluster.read import (
     UNBOUND,
     bound_requests,
@@ -100,12 +103,15 @@ class ClusterState:
     _asked: _Sums = field(default_factory=_Sums)
     _held: dict[str, dict[Key, Any]] = field(default_factory=lambda: {kind: {} for kind in _READ})
     """What was read of the kinds of which nothing is summed up, by kind."""
+    _devices: DeviceState = field(default_factory=DeviceState)
     _promises: dict[str, _Promise] = field(default_factory=dict)
     _value: Cluster | None = None
 
     def replace_all(self, kind: str, objects: Iterable[Decoded]) -> None:
         """Take *objects* for all there is of *kind*."""
         fresh = list(objects)
+        if kind in devices.KINDS and self._devices.is_served(kind):
+            self._renew(hardware=True)
         gone = set(self._keys(kind)) - {_key(one) for one in fresh}
         for namespace, name in gone:
             self.remove(kind, {"metadata": {"namespace": namespace, "name": name}})
@@ -127,6 +133,11 @@ class ClusterState:
         if changed:
             self._value = None
 
+    def miss(self, kind: str) -> None:
+        """Go on without a kind of DRA that is not served, or may not be read: without DRA, then."""
+        self._devices.is_missed(kind)
+        self._renew(hardware=True)
+
     def remove(self, kind: str, given: Decoded) -> None:
         """Forget an object."""
         key = _key(given)
@@ -137,6 +148,10 @@ class ClusterState:
                 self._hardware.pop(key[1], None)
             case "Pod":
                 self._forget_pod(key)
+                self._devices.remove_pod(key)
+            case _ if kind in devices.KINDS:
+                if self._devices.remove(kind, key):
+                    self._renew(hardware=kind != "ResourceClaim")
             case _:
                 self._held[kind].pop(key, None)
         self._value = None
@@ -176,7 +191,8 @@ class ClusterState:
     def _build(self) -> Cluster:
         for name, node in self._nodes.items():
             if name not in self._built:
-                self._built[name] = replace(node, used=self._used.of(name))
+                dra = self._devices.pool(name)
+                self._built[name] = replace(node, used=self._used.of(name), dra=dra)
         return Cluster(
             nodes=tuple(self._built[name] for name in self._nodes),
             pending=self._pending(),
@@ -213,6 +229,11 @@ class ClusterState:
                 return self._take_node(read_node(given))
             case "Pod":
                 return self._take_pod(key, given)
+            case _ if kind in devices.KINDS:
+                changed = self._devices.put(kind, key, given)
+                if changed:
+                    self._renew(hardware=kind != "ResourceClaim")
+                return changed
             case _:
                 value, held = _READ[kind](given), self._held[kind]
                 is_same = key in held and held[key] == value
@@ -226,15 +247,33 @@ class ClusterState:
         self._nodes[node.name] = node
         self._built.pop(node.name, None)
         if known is None or (known.labels, known.allocatable) != (node.labels, node.allocatable):
-            self._hardware[node.name] = hardware_of(node, self.find_gpu)
+            self._hardware[node.name] = self._hardware_of(node)
         return True
+
+    def _hardware_of(self, node: ClusterNode) -> NodeHardware:
+        stock = self._devices.stocks.get(node.name)
+        return node_hardware(node, stock, self._devices.classes, self.find_gpu)
+
+    def _renew(self, *, hardware: bool) -> None:
+        """Put nodes that publish devices, or did, together anew, and what their devices stand for.
+
+        A device stands for the same as long as slices and classes are the same.
+        """
+        for name, node in self._nodes.items():
+            built = self._built.get(name)
+            if name in self._devices.stocks or built is None or built.dra is not None:
+                self._built.pop(name, None)
+                if hardware:
+                    self._hardware[name] = self._hardware_of(node)
+        self._value = None
 
     def _take_pod(self, key: Key, given: Decoded) -> bool:
         decision = text(mapping(at(given, "metadata", "annotations")).get(DECISION))
         kept_promise = decision is not None and self._promises.pop(decision, None) is not None
         node, amounts = bound_requests(given)
+        claims_changed = self._devices.put_pod(key, given, amounts)
         if self._pods.get(key, (UNBOUND, {})) == (node if amounts else UNBOUND, amounts):
-            return kept_promise
+            return kept_promise or claims_changed
         self._forget_pod(key)
         if amounts:
             self._pods[key] = node, amounts
@@ -251,8 +290,9 @@ class ClusterState:
 
     def _pending(self) -> dict[str, Fraction]:
         waiting = self._used.of(UNBOUND)
-        for one in self._promises.values():
-            for resource, amount in one.amounts.items():
+        promised = [one.amounts for one in self._promises.values()]
+        for amounts in (self._devices.waiting(), *promised):
+            for resource, amount in amounts.items():
                 waiting[resource] = waiting.get(resource, _ZERO) + amount
         return waiting
 
@@ -269,6 +309,8 @@ class ClusterState:
                 return [("", name) for name in self._nodes]
             case "Pod":
                 return list(self._pods)
+            case _ if kind in devices.KINDS:
+                return list(self._devices.keys(kind))
             case _:
                 return list(self._held[kind])
 

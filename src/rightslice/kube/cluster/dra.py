@@ -80,6 +80,11 @@ class DraStock:
     """Thousandths, rounded down."""
 
     @cached_property
+    def names(self) -> frozenset[str]:
+        """Names of all devices."""
+        return frozenset(one.name for one in self.devices)
+
+    @cached_property
     def by_unit(self) -> Mapping[tuple[str, ProfileName | None], tuple[DraDevice, ...]]:
         """Devices that claims can have, by product and profile."""
         found: dict[tuple[str, ProfileName | None], list[DraDevice]] = {}

@@ -9,6 +9,8 @@ from typing import Final, TypeVar
 
 from rightslice.errors import InputError
 from rightslice.kube.cluster.demand import pod_requests
+from rightslice.kube.cluster.dra import DraPool, DraStock
+from rightslice.kube.cluster.dra_read import asked_by, noted_claims, read_stocks, taken_by
 from rightslice.kube.cluster.quantity import parse_quantity
 from rightslice.kube.cluster.view import Cluster, ClusterNode, LimitRange, ResourceQuota, Taint
 from rightslice.kube.cluster.volumes import read_claim, read_volume
@@ -34,7 +36,7 @@ def read_cluster(objects: Mapping[str, Iterable[Decoded]]) -> Read:
     """Return the cluster that *objects* (by kind) describe: Node, Pod, Namespace and the limits.
 
     Kinds that are absent are empty. A Pod that ended holds nothing; one that is bound to no node
-    yet is counted as pending.
+    yet is counted as pending, and so is a claim of a pod that has no device yet.
     """
     problems: list[str] = []
     used: dict[str, dict[str, Fraction]] = {}
@@ -45,8 +47,13 @@ def read_cluster(objects: Mapping[str, Iterable[Decoded]]) -> Read:
     nodes = _each(objects.get("Node", ()), read_node, problems)
     ranges = _each(objects.get("LimitRange", ()), read_limit_ranges, problems)
     pending = used.pop(UNBOUND, {})
+    stocks = read_stocks(objects.get("ResourceSlice", ()))
+    taken = _read_claims(objects, pending)
     cluster = Cluster(
-        nodes=tuple(replace(node, used=used.get(node.name, {})) for node in nodes),
+        nodes=tuple(
+            replace(node, used=used.get(node.name, {}), dra=_pool(stocks.get(node.name), taken))
+            for node in nodes
+        ),
         pending=pending,
         quotas=tuple(_each(objects.get("ResourceQuota", ()), read_quota, problems)),
         limit_ranges=tuple(one for some in ranges for one in some),
@@ -63,6 +70,33 @@ def read_cluster(objects: Mapping[str, Iterable[Decoded]]) -> Read:
     return Read(cluster=cluster, problems=tuple(problems))
 
 
+def _pool(stock: DraStock | None, taken: frozenset[str]) -> DraPool | None:
+    return None if stock is None else DraPool(stock=stock, taken=taken & stock.names)
+
+
+def _read_claims(
+    objects: Mapping[str, Iterable[Decoded]], pending: dict[str, Fraction]
+) -> frozenset[str]:
+    """Return the devices that claims hold, and add what other claims wait for to *pending*.
+
+    Pods of the operator's say themselves what they claim, and were counted.
+    """
+    noted = {
+        (at(pod, "metadata", "namespace"), at(pod, "metadata", "name"))
+        for pod in objects.get("Pod", ())
+        if noted_claims(pod)
+    }
+    taken: set[str] = set()
+    for claim in objects.get("ResourceClaim", ()):
+        taken |= taken_by(claim)
+        namespace = at(claim, "metadata", "namespace")
+        owners = items(at(claim, "metadata", "ownerReferences"))
+        if not any((namespace, at(one, "name")) in noted for one in owners):
+            for name, amount in asked_by(claim).items():
+                pending[name] = pending.get(name, Fraction(0)) + amount
+    return frozenset(taken)
+
+
 def bound_requests(pod: Decoded) -> tuple[str, dict[str, Fraction]]:
     """Return the node that *pod* is bound to (or `UNBOUND`) and what it holds: {} when it ended.
 
@@ -70,7 +104,9 @@ def bound_requests(pod: Decoded) -> tuple[str, dict[str, Fraction]]:
         InputError: when an amount is no quantity.
     """
     node = text(at(pod, "spec", "nodeName")) or UNBOUND
-    return node, {} if at(pod, "status", "phase") in _ENDED else pod_requests(pod)
+    if at(pod, "status", "phase") in _ENDED:
+        return node, {}
+    return node, {**pod_requests(pod), **noted_claims(pod)}
 
 
 def read_node(node: Decoded) -> ClusterNode:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -17,6 +16,7 @@ from rightslice.kube.admission.offers import (
     Shelf,
     cluster_offer,
     free_places,
+    lost,
     needs_of,
     not_allowed,
     shelves,
@@ -29,6 +29,8 @@ TOLERATIONS: Final[list[Json]] = [
     {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
 ]
 _RANKS: Final = (1, 2, 4, 8)
+_NEEDS: Final = replace(needs_of({"spec": {"tolerations": TOLERATIONS}}, "", 1), by_claim=True)
+"""What its pods need beside the GPU, which they ask DRA for by claims of their own."""
 _Price = tuple[str, str, int]
 """Resource, and label and memory of the device behind it."""
 Sizes = tuple[int, ...]
@@ -94,7 +96,7 @@ class Stock:
         """Return how many pods of *namespace* can be put somewhere now."""
         if self._not_allowed(shelf.item, namespace) is not None:
             return 0
-        return free_places(shelf, self._waiting(shelf.item.resource))
+        return free_places(shelf, self._waiting(shelf))
 
     def offer(self, shelf: Shelf, namespace: str) -> ClusterOffer:
         """Return *shelf* as pods of *namespace* can have it now."""
@@ -107,9 +109,8 @@ class Stock:
         for resource, count in held:
             self._spoken[resource] = self._spoken.get(resource, 0) + count
 
-    def _waiting(self, resource: str) -> int:
-        pending = self.world.cluster.pending.get(resource, Fraction(0))
-        return math.floor(pending) + self._spoken.get(resource, 0)
+    def _waiting(self, shelf: Shelf) -> int:
+        return lost(shelf, self.world.cluster.pending) + lost(shelf, self._spoken)
 
     def _not_allowed(self, item: Item, namespace: str) -> str | None:
         key = namespace, item.resource, item.count
@@ -120,7 +121,7 @@ class Stock:
     def _read(self, ranks: int) -> list[Shelf]:
         if self._prices is None:
             self._prices = _prices(self.world)
-        needs = needs_of({"spec": {"tolerations": TOLERATIONS}}, "", ranks)
+        needs = replace(_NEEDS, ranks=ranks)
         found = shelves(needs, self.world.cluster.nodes, self.world.hardware)
         return [_priced(one, self._prices) for one in found if one.item.count <= one.largest]
 

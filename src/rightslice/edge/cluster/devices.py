@@ -1,0 +1,196 @@
+"""What a live cluster says under DRA: ResourceSlices, ResourceClaims, DeviceClasses, pods' claims.
+
+A pod that waits for its claim is counted by its own note or by its claim, and one that was
+bound before its claim was seen, as if it still waited: pods and claims are watched apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Final
+
+from rightslice.kube.admission.offers import is_gpu
+from rightslice.kube.cluster.dra import DraPool, DraStock, is_claim
+from rightslice.kube.cluster.dra_read import (
+    DeviceClasses,
+    asked_by,
+    claims_of,
+    is_allocated,
+    noted_claims,
+    read_classes,
+    read_stocks,
+    taken_by,
+)
+from rightslice.kube.parse.decoded import at, items, text
+
+KINDS: Final = ("ResourceSlice", "ResourceClaim", "DeviceClass")
+Decoded = Mapping[str, object]
+Key = tuple[str, str]
+_ZERO: Final = Fraction(0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    is_allocated: bool
+    taken: frozenset[str]
+    asked: tuple[tuple[str, Fraction], ...]
+    pods: tuple[Key, ...]
+    """Namespace and name of the pods that own it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pod:
+    """A pod that has claims, or will."""
+
+    node: str
+    claims: tuple[Key, ...]
+    asked: tuple[tuple[str, Fraction], ...]
+    """By extended resource or name of a claim."""
+    is_noted: bool
+    """Whether it says itself what its claims ask for."""
+
+
+@dataclass
+class DeviceState:
+    """The DRA objects of a cluster as they were last seen."""
+
+    _slices: dict[str, Decoded] = field(default_factory=dict)
+    _classes: dict[str, Decoded] = field(default_factory=dict)
+    _claims: dict[Key, _Claim] = field(default_factory=dict)
+    _pods: dict[Key, _Pod] = field(default_factory=dict)
+    _stocks: dict[str, DraStock] | None = None
+    _taken: frozenset[str] | None = None
+    _missed: set[str] = field(default_factory=lambda: set(KINDS))
+    classes: DeviceClasses = field(default_factory=DeviceClasses)
+
+    def is_served(self, kind: str) -> bool:
+        """Take *kind* for one that can be read; return whether that is news."""
+        is_news = kind in self._missed
+        self._missed.discard(kind)
+        return is_news
+
+    def is_missed(self, kind: str) -> None:
+        """Take *kind* for one that cannot be read: nothing is known of devices without it."""
+        self._missed.add(kind)
+
+    @property
+    def stocks(self) -> Mapping[str, DraStock]:
+        """What each node publishes; nothing while slices, claims or classes cannot be read."""
+        if self._missed:
+            return {}
+        if self._stocks is None:
+            self._stocks = read_stocks(self._slices.values())
+        return self._stocks
+
+    def pool(self, node: str) -> DraPool | None:
+        """Return what *node* publishes with what claims hold of it; None for nothing."""
+        stock = self.stocks.get(node)
+        if stock is None:
+            return None
+        if self._taken is None:
+            self._taken = frozenset(name for one in self._claims.values() for name in one.taken)
+        return DraPool(stock=stock, taken=self._taken & stock.names)
+
+    def put(self, kind: str, key: Key, given: Decoded) -> bool:
+        """Take in an object; return whether anything that decisions rest on changed."""
+        match kind:
+            case "ResourceSlice":
+                if self._slices.get(key[1], {}).get("spec") == given.get("spec"):
+                    return False
+                self._slices[key[1]] = given
+                self._stocks = None
+            case "DeviceClass":
+                self._classes[key[1]] = given
+                return self._read_classes()
+            case _:
+                claim = _claim(key[0], given)
+                if self._claims.get(key) == claim:
+                    return False
+                self._claims[key] = claim
+                self._taken = None
+        return True
+
+    def remove(self, kind: str, key: Key) -> bool:
+        """Forget an object; return whether anything changed."""
+        match kind:
+            case "ResourceSlice":
+                self._slices.pop(key[1], None)
+                self._stocks = None
+            case "DeviceClass":
+                self._classes.pop(key[1], None)
+                return self._read_classes()
+            case _:
+                self._claims.pop(key, None)
+                self._taken = None
+        return True
+
+    def put_pod(self, key: Key, given: Decoded, asked: Mapping[str, Fraction]) -> bool:
+        """Take in a pod with what it asks for (nothing: it ended); return whether that matters."""
+        claims = tuple((key[0], name) for name in claims_of(given))
+        noted = noted_claims(given)
+        if not asked or not (claims or noted):
+            return self._pods.pop(key, None) is not None
+        node = text(at(given, "spec", "nodeName")) or ""
+        counted = tuple((name, many) for name, many in asked.items() if _is_device(name))
+        pod = _Pod(node, claims, counted, bool(noted))
+        known = self._pods.get(key)
+        self._pods[key] = pod
+        return known != pod
+
+    def remove_pod(self, key: Key) -> None:
+        """Forget a pod."""
+        self._pods.pop(key, None)
+
+    def waiting(self) -> dict[str, Fraction]:
+        """Return what claims wait for beside the requests of pods that are bound to no node."""
+        found: dict[str, Fraction] = {}
+        for pod in self._pods.values():
+            if pod.node and not self._are_seen(pod.claims):
+                _add(found, pod.asked)
+        for claim in self._claims.values():
+            if claim.asked and not any(self._is_noted(pod) for pod in claim.pods):
+                _add(found, claim.asked)
+        return found
+
+    def keys(self, kind: str) -> Iterable[Key]:
+        """Return namespace and name of every object of *kind*."""
+        match kind:
+            case "ResourceSlice":
+                return [("", name) for name in self._slices]
+            case "DeviceClass":
+                return [("", name) for name in self._classes]
+            case _:
+                return list(self._claims)
+
+    def _are_seen(self, claims: tuple[Key, ...]) -> bool:
+        return all(key in self._claims and self._claims[key].is_allocated for key in claims)
+
+    def _is_noted(self, pod: Key) -> bool:
+        known = self._pods.get(pod)
+        return known is not None and known.is_noted
+
+    def _read_classes(self) -> bool:
+        classes = read_classes(self._classes.values())
+        if classes == self.classes:
+            return False
+        self.classes = classes
+        return True
+
+
+def _claim(namespace: str, given: Decoded) -> _Claim:
+    owners = items(at(given, "metadata", "ownerReferences"))
+    pods = tuple(
+        (namespace, text(at(one, "name")) or "") for one in owners if at(one, "kind") == "Pod"
+    )
+    return _Claim(is_allocated(given), taken_by(given), tuple(asked_by(given).items()), pods)
+
+
+def _is_device(name: str) -> bool:
+    return is_claim(name) or is_gpu(name)
+
+
+def _add(into: dict[str, Fraction], more: Iterable[tuple[str, Fraction]]) -> None:
+    for name, amount in more:
+        into[name] = into.get(name, _ZERO) + amount

@@ -25,7 +25,7 @@ from rightslice.kube.admission.settings import Mode
 from rightslice.kube.cluster.hardware import HandedOut, NodeHardware, device_on
 from rightslice.kube.cluster.view import Cluster, ClusterNode
 from rightslice.kube.operate.ask import ask
-from rightslice.kube.operate.choose import timestamp
+from rightslice.kube.operate.choose import Stand, timestamp
 from rightslice.kube.operate.decide import Decision, Outcome, stand_of
 from rightslice.kube.operate.offers import Choice, Stock, holding, offers_for
 from rightslice.kube.operate.view import Key, Served, World
@@ -110,7 +110,7 @@ def spoken_for(cluster: Cluster, decisions: Iterable[Decision]) -> Cluster:
     return replace(cluster, pending=pending)
 
 
-def is_patient(demand: Demand, limits: Limits) -> bool:
+def is_early(demand: Demand, limits: Limits) -> bool:
     """Whether *demand* has waited too short a time for a node to be cut."""
     return demand.waited_seconds < limits.patience_seconds
 
@@ -129,13 +129,14 @@ def _wants(served: Served, world: World, now_there: Stock, could: Stock) -> tupl
     question = _question(served, world)
     if question is None:
         return ()
-    there = offers_for(question, served.namespace, now_there)
+    stand = stand_of(served, world.cluster)
+    there = offers_for(question, served.namespace, now_there, stand.waiting)
     free = {device_key(one.offer): one for one in there}
-    offers = offers_for(question, served.namespace, could)
+    offers = offers_for(question, served.namespace, could, stand.waiting)
     if not offers:
         return ()
     found = world.recommend(question, [one.offer for one in offers])
-    wants = [_want(one, free, served) for one in holding(found.candidates, offers)]
+    wants = [_want(one, free, stand) for one in holding(found.candidates, offers)]
     return tuple(one for one in wants if one is not None)[:MOST_WANTS]
 
 
@@ -150,16 +151,14 @@ def _question(served: Served, world: World) -> Question | None:
 
 
 def _want(
-    choice: Choice, free: Mapping[tuple[str, int, int], ClusterOffer], served: Served
+    choice: Choice, free: Mapping[tuple[str, int, int], ClusterOffer], stand: Stand
 ) -> Want | None:
     offer = choice.cluster_offer
     if offer.obstacle is not None:  # a quota, say: no cut would help
         return None
     real = free.get(device_key(choice.candidate.offer))
     places = 0 if real is None else real.free
-    stand = stand_of(served)
-    held = stand.held if stand.is_on(offer) else 0
-    missing = choice.replicas - places - held
+    missing = choice.replicas - places - stand.placed_on(offer)
     if missing <= 0:
         return None
     device = choice.candidate.offer.device
@@ -202,7 +201,10 @@ def _possible(cut: CuttableNode) -> list[tuple[HandedOut, int]]:
     for share in shares:
         most = cut.cards.cards
         if isinstance(share, MigSlice):
-            most *= cut.cards.grid.profile(share.profile).max_instances or 1
+            profile = cut.cards.grid.profile(share.profile)
+            if profile.memory_slots == cut.cards.grid.slots:
+                continue  # the card with fewer SMs
+            most *= profile.max_instances or 1
         resource = extended_resource(MigStrategy.MIXED, share)
         device = device_on(cut.node, cut.gpu, share)
         found.append((HandedOut(resource=resource, device=device), most))

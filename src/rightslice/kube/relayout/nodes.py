@@ -73,6 +73,11 @@ def handed_out(node: ClusterNode) -> dict[str, int]:
     return {name: int(node.allocatable[name]) for name in gpu_resources(node)}
 
 
+def is_candidate(node: ClusterNode) -> bool:
+    """Whether *node* has to do with GPUs at all; of others nothing is said."""
+    return MANAGER_LABEL in node.labels or COUNT_LABEL in node.labels or bool(gpu_resources(node))
+
+
 def cuttable(
     node: ClusterNode, hardware: NodeHardware | None, limits: Limits, now: str
 ) -> CuttableNode | Refusal:
@@ -137,7 +142,8 @@ def _by_record(node: ClusterNode, limits: Limits, now: str) -> Refusal | None:
         left -= seconds_between(record.since, now)
         if left > 0:
             what = "was cut a short while ago" if done else f"{record.step.value}: {record.message}"
-            return _refused(node, what, f"{left:.0f} s more, or the annotation removed")
+            until = f"{limits.rest_seconds if done else limits.retry_seconds:.0f} s after that"
+            return _refused(node, what, f"{until} ({record.since}), or without the annotation")
     if node.is_cordoned or not node.is_ready:
         why = "is cordoned, not by us" if node.is_cordoned else "is not ready"
         return _refused(node, why, "a node that takes pods")

@@ -15,9 +15,9 @@ from typing import Final
 from rightslice.kube.admission.offers import is_gpu
 from rightslice.kube.cluster.demand import pod_requests
 from rightslice.kube.cluster.filters import NodeFilter, beyond_these
-from rightslice.kube.manifest import GROUP
+from rightslice.kube.manifest import GROUP, OWNER_LABEL, REVISION_LABEL
 from rightslice.kube.operate.objects import deployment_name
-from rightslice.kube.operate.view import OWNER_LABEL, PART_LABEL, REVISION_LABEL, Key, Part
+from rightslice.kube.operate.view import PART_LABEL, Key, Part
 from rightslice.kube.parse.decoded import at, items, mapping, text
 
 MOVABLE: Final = f"{GROUP}/movable"

@@ -1,0 +1,365 @@
+"""Slices on demand: before a pass decides, what leaves a node; after it, one step of a change.
+
+All that is remembered is a node's record, so that any operator goes on from it. One node is cut at
+a time. Each step is an event of the ModelDeployment that it is for, counted, and in its status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from rightslice.edge.mig_configs import read_configs, with_config
+from rightslice.entry.operator.api import CallError, ClusterCalls
+from rightslice.entry.operator.metrics import Metrics
+from rightslice.entry.operator.node_calls import Decoded, NodeCalls
+from rightslice.entry.operator.pace import NotLeadingError
+from rightslice.errors import InputError
+from rightslice.kube.admission.settings import Mode
+from rightslice.kube.cluster.read import read_node
+from rightslice.kube.cluster.view import ClusterNode
+from rightslice.kube.crd.deployment import LayoutChange
+from rightslice.kube.nodes import MIG_CONFIG_LABEL
+from rightslice.kube.operate.choose import timestamp
+from rightslice.kube.operate.decide import Decision
+from rightslice.kube.operate.view import Key, Served, World
+from rightslice.kube.parse.decoded import at, text
+from rightslice.kube.relayout.demands import Demand, demands, is_early, spoken_for, waiting
+from rightslice.kube.relayout.limits import Limits
+from rightslice.kube.relayout.machine import (
+    MovePods,
+    Next,
+    Patch,
+    Seen,
+    Wait,
+    WriteConfig,
+    next_step,
+)
+from rightslice.kube.relayout.moves import who_stays
+from rightslice.kube.relayout.nodes import (
+    STATE_LABEL,
+    CuttableNode,
+    cuttable,
+    handed_out,
+    is_candidate,
+    sort_nodes,
+)
+from rightslice.kube.relayout.plan import Around, NoRelayout, Relayout, plan
+from rightslice.kube.relayout.pods import GpuPod, read_gpu_pod
+from rightslice.kube.relayout.record import Record, entries, read_record
+from rightslice.kube.relayout.step import ENDED, LayoutStep
+from rightslice.kube.relayout.tell import ended_changes, is_same, proposed, with_change, with_ended
+from rightslice.kube.relayout.view import Pass, demand_key, under_way, unwanted, with_leaving
+from rightslice.records import Json
+
+logger = logging.getLogger(__name__)
+_SAID: Final = (LayoutStep.ADVISED, LayoutStep.REFUSED)
+BEFORE_LABEL: Final = (LayoutStep.CORDONED, LayoutStep.CONFIGURED, LayoutStep.DRAINED)
+WAKE_SECONDS: Final = 5.0
+"""A pass at least so often while a change is under way: some steps end by time alone."""
+MOST_LISTED: Final = 32
+"""Nodes whose pods are looked at in one pass: those with the fewest GPUs in use."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayoutRules:
+    """What the administrator set."""
+
+    is_on: bool = False
+    config_map: Key = ("gpu-operator", "custom-mig-parted-config")
+    """Namespace and name of the ConfigMap that mig-manager reads (``migManager.config.name``)."""
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass
+class Layouts:
+    """Carries changes of layouts out, a step a pass."""
+
+    rules: LayoutRules
+    calls: NodeCalls
+    events: ClusterCalls
+    metrics: Metrics
+    wake_seconds: float | None = None
+    """After how long a pass has to come even when nothing is seen to change; None: any time."""
+    _pods: dict[str, tuple[GpuPod, ...]] = field(default_factory=dict)
+
+    async def before(self, served: Mapping[Key, Served], world: World) -> dict[Key, Served]:
+        """Return *served* with the pods that leave a node which is being emptied."""
+        self._pods = {}
+        if not self.rules.is_on:
+            return dict(served)
+        for node, record in under_way(world):
+            if record.step in BEFORE_LABEL:
+                self._pods[node.name] = await self._pods_on(node.name)
+        return with_leaving(served, [pod for pods in self._pods.values() for pod in pods])
+
+    async def after(
+        self, decisions: tuple[Decision, ...], served: Mapping[Key, Served], world: World,
+        now: dt.datetime,
+    ) -> tuple[tuple[Decision, ...], int]:  # fmt: skip
+        """Take one step; return the decisions with what their status says of it, and failures."""
+        if not self.rules.is_on or world.problem is not None:
+            return decisions, 0
+        by_key = {one.key: one for one in decisions}
+        found = Pass(decisions=by_key, served=served, world=world, now=timestamp(now))
+        failures = 0
+        ended = ended_changes(found, self.rules.limits)
+        going: dict[Key, LayoutChange] = {}
+        planned: dict[Key, LayoutChange] = {}
+        busy = under_way(world)
+        try:
+            for node, _ in busy:
+                going |= await self._go_on(node.name, found)
+            planned = await self._plan(found, now, is_busy=bool(busy))
+            await self._tell_plans(planned, going, found)
+        except (*CallError, NotLeadingError) as error:
+            logger.warning("a change of layout waits: %s", error)
+            self.metrics.failures.labels("layout").inc()
+            failures = 1
+        is_soon = any(one.step is LayoutStep.PLANNED for one in planned.values())
+        self.wake_seconds = WAKE_SECONDS if busy or is_soon else None
+        changes = {**with_ended(ended, planned), **going}
+        return tuple(with_change(one, changes, found) for one in decisions), failures
+
+    async def _go_on(self, name: str, found: Pass) -> dict[Key, LayoutChange]:
+        """Take the next step on one node, from what it is at this moment."""
+        given = await self.calls.node(name)
+        if given is None:
+            return {}
+        node = read_node(given)
+        record = read_record(node.notes)
+        if record is None:
+            return {}
+        seen = await self._seen(node, record, found)
+        step = next_step(record, seen, self.rules.limits, found.now)
+        waits = await self._take(step, node, record, found, _version(given))
+        if isinstance(step, Patch):
+            record = step.record
+        change = record.as_change(name)
+        if waits:
+            change = replace(change, message=f"{record.message}; waits for {waits}"[:2048])
+        return {demand_key(record): change}
+
+    async def _seen(self, node: ClusterNode, record: Record, found: Pass) -> Seen:
+        pods: tuple[GpuPod, ...] = ()
+        stays, is_configured, why_not = None, False, None
+        if record.step in BEFORE_LABEL:
+            pods = await self._pods_on(node.name)
+            stuck = who_stays(pods, found.stays(settled=False))
+            stays = None if stuck is None else stuck.reason
+            configs = await self._configs() or {}
+            is_configured = configs.get(record.wanted) == entries(record.cuts)
+            why_not = unwanted(demand_key(record), found)
+        return Seen(
+            is_cordoned=node.is_cordoned,
+            label=node.labels.get(MIG_CONFIG_LABEL, ""),
+            state=node.labels.get(STATE_LABEL, ""),
+            handed_out=handed_out(node),
+            pods=tuple(pod.called for pod in pods),
+            stays=stays,
+            is_configured=is_configured,
+            unwanted=why_not,
+        )
+
+    async def _take(
+        self, step: Next | None, node: ClusterNode, record: Record, found: Pass, version: str
+    ) -> str:
+        """Carry *step* out; return what is waited for."""
+        match step:
+            case Patch():
+                await self._patch(node.name, version, step, found)
+            case WriteConfig():
+                await self._write_config(record)
+                return "the configuration to be written"
+            case MovePods(message=message):
+                held_up = await self._move_pods(node.name, found)
+                return "; ".join((message, *held_up))
+            case Wait(message=message):
+                return message
+        return ""
+
+    async def _patch(self, node: str, version: str, change: Patch, found: Pass) -> bool:
+        record = change.record
+        if not await self.calls.patch(node, version, change):
+            return False
+        logger.info("node %s: %s: %s", node, record.step.value, record.message)
+        self.metrics.layouts.labels(record.step.value).inc()
+        await self._tell(demand_key(record), found, record.step, f"node {node}: {record.message}")
+        return True
+
+    async def _tell(self, key: Key, found: Pass, step: LayoutStep, message: str) -> None:
+        one = found.served.get(key)
+        if one is not None:
+            await self.events.tell(key, one.uid, f"Layout{step.value}", message)
+
+    async def _write_config(self, record: Record) -> None:
+        where = self.rules.config_map
+        files = await self.calls.config_files(where)
+        if files is None:
+            logger.warning("there is no ConfigMap %s in %s any more", where[1], where[0])
+            return
+        try:
+            written = with_config(files[0], record.wanted, entries(record.cuts))
+        except InputError as error:
+            logger.warning("ConfigMap %s: %s", where[1], error)
+            return
+        await self.calls.write_config(where, files[1], written)
+
+    async def _move_pods(self, node: str, found: Pass) -> list[str]:
+        """Evict what may go now; return what holds the others up."""
+        held_up: list[str] = []
+        for pod in await self._pods_on(node):
+            if pod.is_going:
+                continue
+            if pod.owner is not None and pod.is_ready and not await self._is_spare(pod, found):
+                continue
+            refused = await self.calls.evict(pod.namespace, pod.name)
+            if refused is not None:
+                held_up.append(f"{pod.called}: {refused}")
+        return held_up
+
+    async def _is_spare(self, pod: GpuPod, found: Pass) -> bool:
+        """Whether enough pods of its ModelDeployment serve without it."""
+        assert pod.owner is not None
+        decision = found.decisions.get(pod.owner)
+        recommended = None if decision is None else decision.status.recommendation
+        if recommended is None:
+            return False
+        pods = _gpu_pods(await self.calls.pods_of(pod.owner))
+        serving = sum(one.is_ready and not one.is_going for one in pods)
+        return serving > recommended.offer.replicas
+
+    async def _plan(
+        self, found: Pass, now: dt.datetime, *, is_busy: bool
+    ) -> dict[Key, LayoutChange]:
+        """Plan for those that wait, begin the first change, and return what to say of each."""
+        if not waiting(found.decisions.values()):
+            return {}
+        limits, cluster = self.rules.limits, found.world.cluster
+        nodes, refused = sort_nodes(
+            cuttable(one, found.world.hardware.get(one.name), limits, found.now)
+            for one in cluster.nodes
+            if is_candidate(one)
+        )
+        around = Around(
+            cluster=spoken_for(cluster, found.decisions.values()),
+            nodes=nodes,
+            refused=refused,
+            pods=await self._pods_of_nodes(nodes),
+            stays=found.stays(settled=True),
+            configs=(await self._configs()) or {},
+            limits=limits,
+        )
+        made = await asyncio.to_thread(_plans, found, around, now)
+        return await self._begin(made, found, is_busy=is_busy)
+
+    async def _begin(
+        self, made: list[Relayout | NoRelayout], found: Pass, *, is_busy: bool
+    ) -> dict[Key, LayoutChange]:
+        """Begin the first change that may begin; return what to say of each."""
+        changes: dict[Key, LayoutChange] = {}
+        problem = "another node is being cut" if is_busy else await self._config_problem()
+        for one in made:
+            if isinstance(one, NoRelayout):
+                change = LayoutChange(step=LayoutStep.REFUSED, message=one.reason[:2048])
+            elif one.demand.mode is not Mode.ENFORCE:
+                change = proposed(one, LayoutStep.ADVISED, "")
+            elif problem is None and not is_early(one.demand, self.rules.limits):
+                problem = "another node is being cut"
+                begun = await self._start(one, found)
+                change = begun or proposed(one, LayoutStep.PLANNED, "the node has just changed")
+            else:
+                why = problem or "what is short may come free by itself"
+                change = proposed(one, LayoutStep.PLANNED, why)
+            changes[one.demand.key] = change
+        return changes
+
+    async def _config_problem(self) -> str | None:
+        """Return why the ConfigMap cannot be written; None when it can."""
+        namespace, name = self.rules.config_map
+        files = await self.calls.config_files(self.rules.config_map)
+        if files is None:
+            return (
+                f"there is no ConfigMap {name} in {namespace}: make it with mig-parted's"
+                " configurations, and name it as the GPU operator's migManager.config.name"
+            )
+        try:
+            read_configs(files[0])
+        except InputError as error:
+            return f"ConfigMap {name} in {namespace}: {error}"
+        return None
+
+    async def _tell_plans(
+        self, planned: Mapping[Key, LayoutChange], going: Mapping[Key, LayoutChange], found: Pass
+    ) -> None:
+        """Write an event where what is planned is not what the status said before."""
+        for key, change in planned.items():
+            before = found.served[key].before.layout_change
+            if key not in going and change.step in _SAID and not is_same(change, before):
+                await self._tell(key, found, change.step, change.message)
+
+    async def _start(self, one: Relayout, found: Pass) -> LayoutChange | None:
+        """Cordon the node and write the record, unless it is not any more what was planned for."""
+        given = await self.calls.node(one.node)
+        if given is None:
+            return None
+        node = read_node(given)
+        last = read_record(node.notes)
+        same = node.labels.get(MIG_CONFIG_LABEL) == one.former and handed_out(node) == one.before
+        if node.is_cordoned or not same or (last is not None and last.step not in ENDED):
+            return None
+        record = one.record(found.now)
+        change = Patch(record=record, cordon=True)
+        if not await self._patch(one.node, _version(given), change, found):
+            return None
+        return record.as_change(one.node)
+
+    async def _configs(self) -> Mapping[str, Json] | None:
+        """Return what the ConfigMap has; None where it cannot be read."""
+        files = await self.calls.config_files(self.rules.config_map)
+        try:
+            return None if files is None else read_configs(files[0])
+        except InputError:
+            return None
+
+    async def _pods_of_nodes(
+        self, nodes: tuple[CuttableNode, ...]
+    ) -> dict[str, tuple[GpuPod, ...]]:
+        used = {one.node.name: _in_use(one) for one in nodes}
+        busy = sorted((name for name in used if used[name]), key=lambda name: (used[name], name))
+        return {name: await self._pods_on(name) for name in busy[:MOST_LISTED]}
+
+    async def _pods_on(self, node: str) -> tuple[GpuPod, ...]:
+        return _gpu_pods(await self.calls.pods_on(node))
+
+
+def _plans(found: Pass, around: Around, now: dt.datetime) -> list[Relayout | NoRelayout]:
+    every: tuple[Demand, ...] = demands(
+        tuple(found.decisions.values()), found.served, found.world, around.nodes, now
+    )
+    return [plan(one, around) for one in every]
+
+
+def _gpu_pods(given: list[Decoded]) -> tuple[GpuPod, ...]:
+    found = []
+    for one in given:
+        try:
+            pod = read_gpu_pod(one)
+        except InputError as error:
+            logger.warning("pod %s is left out: %s", at(one, "metadata", "name"), error)
+            continue
+        if pod is not None:
+            found.append(pod)
+    return tuple(found)
+
+
+def _in_use(one: CuttableNode) -> int:
+    return sum(int(one.node.used.get(name, 0)) for name in one.handed_out)
+
+
+def _version(given: Decoded) -> str:
+    return text(at(given, "metadata", "resourceVersion")) or ""

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import httpx2
 from lightkube import ApiError, Client
-from lightkube.config.kubeconfig import KubeConfig
+from lightkube.config.kubeconfig import KubeConfig, SingleConfig
 from lightkube.core.exceptions import ConfigError
 from lightkube.generic_resource import (
     GenericGlobalResource,
@@ -146,11 +146,29 @@ def client_of(way: Way) -> Client:
         UnavailableError: when there is none, or its configuration cannot be read.
     """
     try:
-        if way.kubeconfig is None:
-            config = KubeConfig.from_env()
-        else:
-            config = KubeConfig.from_file(way.kubeconfig)
-        chosen = config.get(context_name=way.context)
-        return Client(config=chosen, timeout=httpx2.Timeout(TIMEOUT_SECONDS))
-    except (ConfigError, OSError, ValueError) as error:
+        return Client(config=_config(way), timeout=httpx2.Timeout(TIMEOUT_SECONDS))
+    except (ConfigError, OSError, ValueError, KeyError) as error:
         raise UnavailableError(f"no way to the cluster: {error}") from None
+
+
+def context_namespace(way: Way) -> str:
+    """Return the namespace of *way*'s context; ``default`` where it names none.
+
+    Raises:
+        UnavailableError: when its configuration cannot be read.
+    """
+    try:
+        return _config(way).namespace or "default"
+    except (ConfigError, OSError, ValueError, KeyError) as error:
+        raise UnavailableError(f"no way to the cluster: {error}") from None
+
+
+def _config(way: Way) -> SingleConfig:
+    if way.kubeconfig is None:
+        config = KubeConfig.from_env()
+    else:
+        config = KubeConfig.from_file(way.kubeconfig)
+    found: SingleConfig | None = config.get(context_name=way.context)
+    if found is None:
+        raise ValueError("no context is chosen; give --context, or set one in the kubeconfig")
+    return found

@@ -7,23 +7,20 @@ ModelDeployments and their Deployments through its own gathering: the same decis
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from rightslice.core.catalog.model import Model
-from rightslice.core.fit.answers import Answers
-from rightslice.core.fit.constants import FittedConstants
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.cluster.models import config_files, model_of, spec_of
 from rightslice.edge.cluster.node_prices import card_price
 from rightslice.edge.cluster.state import ClusterState
+from rightslice.kube.admission.decide import Recommend
 from rightslice.kube.crd.definition import MODEL, MODEL_DEPLOYMENT
 from rightslice.kube.operate.ask import Release
-from rightslice.kube.operate.decide import decide_all
-from rightslice.kube.operate.decided import Decided, decided_of
+from rightslice.kube.operate.decided import Decided, Moment
 from rightslice.kube.operate.gather import OperatorRules, object_key, operator_rules, served_of
-from rightslice.kube.operate.view import Key, Served, World
+from rightslice.kube.operate.view import Key, World
 from rightslice.kube.snapshot.value import Snapshot
 
 _MIRRORED: Final = ("Node", "Pod", "Namespace", "ResourceQuota", "LimitRange")
@@ -33,20 +30,18 @@ _MIRRORED: Final = ("Node", "Pod", "Namespace", "ResourceQuota", "LimitRange")
 class Operated:
     """What the operator of a cluster would decide about, and from what."""
 
-    served: Mapping[Key, Served]
-    world: World
+    moment: Moment
     rules: OperatorRules
-    now: dt.datetime
 
     def decided(self) -> tuple[Decided, ...]:
         """Return every ModelDeployment with the operator's decision, by name."""
-        return decided_of(decide_all(self.served.values(), self.world, self.now), self.served)
+        return self.moment.decided()
 
 
 def operated(
     snapshot: Snapshot,
     catalog: Catalog,
-    constants: FittedConstants,
+    recommend: Recommend,
     now: dt.datetime,
     rules: OperatorRules | None = None,
 ) -> Operated:
@@ -55,7 +50,7 @@ def operated(
     Args:
         snapshot: one moment of a cluster.
         catalog: boards, models, releases and prices.
-        constants: shipped ones, or with calibrations, as the operator has them.
+        recommend: the core's answer to a question, by the operator's constants.
         now: the moment of a snapshot that does not say its own.
         rules: ceiling and settling time; by the operator's Deployment in the snapshot if absent.
     """
@@ -69,13 +64,14 @@ def operated(
         hardware=dict(state.hardware),
         models=models_of(snapshot, catalog),
         release=Release(find=catalog.engine),
-        recommend=Answers(constants).recommend,
+        recommend=recommend,
         card_price=lambda node: card_price(catalog, node),
         ceiling=found.ceiling,
         settle_seconds=found.settle_seconds,
     )
     served = served_of(snapshot.of(MODEL_DEPLOYMENT.kind), deployments)
-    return Operated(served=served, world=world, rules=found, now=moment_of(snapshot, now))
+    moment = Moment(served=served, world=world, now=moment_of(snapshot, now))
+    return Operated(moment=moment, rules=found)
 
 
 def models_of(snapshot: Snapshot, catalog: Catalog) -> dict[Key, Model | str]:

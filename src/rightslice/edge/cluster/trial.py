@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import httpx2
 from lightkube import ApiError, Client
@@ -25,6 +25,7 @@ from rightslice.edge.cluster.listing import code_of
 from rightslice.errors import InputError, UnavailableError
 from rightslice.kube.crd.definition import API_VERSION, DEFINITIONS, MODEL_DEPLOYMENT, VERSION
 from rightslice.kube.manifest import GROUP
+from rightslice.kube.operate.view import Key
 
 FIELD_MANAGER: Final = "kubectl-rightslice"
 _INVALID: Final = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
@@ -49,9 +50,15 @@ class RefusedError(InputError):
 
 @dataclass
 class Trials:
-    """The API server, asked and never told."""
+    """The API server, asked and never told; a context, which closes the client."""
 
     client: Client
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.close()
 
     def found(self, namespace: str, name: str) -> dict[str, Any] | None:
         """Return a ModelDeployment as it is; None when there is none.
@@ -66,6 +73,14 @@ class Trials:
                 return None
             raise UnavailableError(f"ModelDeployment {namespace}/{name}: {error}") from None
         return _whole(one, MODEL_DEPLOYMENT.kind)
+
+    def names(self, namespace: str) -> list[Key]:
+        """Return namespace and name of every ModelDeployment of *namespace*; [] where forbidden."""
+        try:
+            listed: Any = self.client.list(_resource(MODEL_DEPLOYMENT.kind), namespace=namespace)
+            return [(namespace, str(one.metadata.name)) for one in listed]
+        except _Errors:
+            return []
 
     def events(self, namespace: str, name: str) -> list[dict[str, Any]]:
         """Return what was told of a ModelDeployment, the latest first; [] where it may not be read.

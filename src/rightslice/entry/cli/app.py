@@ -8,7 +8,7 @@ Only the verb that is called is imported: ``--help`` shows each verb's one line 
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from importlib import import_module
 from typing import Annotated, Final
 
@@ -91,10 +91,14 @@ def _root(
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code; every expected error becomes a message."""
     verb = next((word for word in arguments if not word.startswith("-")), "")
+    words = with_live(arguments) or ["--help"]
+    return exit_code_of(lambda: command_line([verb]), words, "rightslice")
+
+
+def exit_code_of(made: Callable[[], typer.Typer], arguments: Sequence[str], program: str) -> int:
+    """Run *arguments* on the command line that *made* returns; return the exit code."""
     try:
-        outcome = command_line([verb])(
-            args=with_live(arguments) or ["--help"], prog_name="rightslice", standalone_mode=False
-        )
+        outcome = made()(args=list(arguments), prog_name=program, standalone_mode=False)
     except InputError as error:
         complain(str(error))
         return Exit.BAD_INPUT

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
+from rightslice.kube.crd.condition import Condition
 from rightslice.kube.crd.deployment import (
     ModelDeploymentSpec,
     ModelDeploymentStatus,
     OfferStatus,
 )
-from rightslice.kube.operate.decide import Decision
-from rightslice.kube.operate.view import Key, Served
+from rightslice.kube.operate.decide import Decision, decide_all
+from rightslice.kube.operate.view import Key, Served, World
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +47,28 @@ class Decided:
 
     @property
     def usd_per_hour(self) -> Decimal | None:
-        """What should run costs; None where no price is known."""
-        return dollars(self.offer)
+        """What should run costs, or what stays where nothing can be had; None: no price."""
+        return dollars(self.offer or self.status.current)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """What the operator sees at one moment: what it decides about, and what it rests on."""
+
+    served: Mapping[Key, Served]
+    world: World
+    now: dt.datetime
+
+    def decided(self) -> tuple[Decided, ...]:
+        """Return every ModelDeployment with the operator's decision, by name."""
+        decisions = decide_all(self.served.values(), self.world, self.now)
+        found = [_decided(one, self.served[one.key]) for one in decisions]
+        return tuple(sorted(found, key=lambda one: one.key))
+
+    @property
+    def settled(self) -> Moment:
+        """The same moment, as if every cheaper offer had done for its settling time."""
+        return replace(self, world=replace(self.world, settle_seconds=0.0))
 
 
 def dollars(offer: OfferStatus | None) -> Decimal | None:
@@ -64,15 +86,8 @@ def offer_text(offer: OfferStatus | None) -> str:
     return "nothing" if offer is None else f"{offer.replicas} x {offer.offer}"
 
 
-def decided_of(decisions: Iterable[Decision], served: Mapping[Key, Served]) -> tuple[Decided, ...]:
-    """Return *decisions* with the ModelDeployments that they are about, by name."""
-    found = [_decided(one, served[one.key]) for one in decisions]
-    return tuple(sorted(found, key=lambda one: one.key))
-
-
 def _decided(decision: Decision, served: Served) -> Decided:
     spec, conditions = served.spec, {one.type: one for one in decision.status.conditions}
-    told = [conditions[one].message for one in ("Recommended", "Accepted") if one in conditions]
     return Decided(
         namespace=served.namespace,
         name=served.name,
@@ -81,9 +96,14 @@ def _decided(decision: Decision, served: Served) -> Decided:
         load="" if spec is None else load_of(spec),
         targets="" if spec is None else targets_of(spec),
         outcome=decision.outcome.value,
-        reason=next((one for one in told if one), ""),
+        reason=_reason(conditions),
         status=decision.status,
     )
+
+
+def _reason(conditions: Mapping[str, Condition]) -> str:
+    told = [conditions[one].message for one in ("Recommended", "Accepted") if one in conditions]
+    return next((one for one in told if one), "")
 
 
 def load_of(spec: ModelDeploymentSpec) -> str:
@@ -98,3 +118,21 @@ def targets_of(spec: ModelDeploymentSpec) -> str:
     slo = spec.slo
     named = (("TPOT", slo.tpot), ("TTFT", slo.ttft), ("at", slo.percentile))
     return ", ".join(f"{name} {value}" for name, value in named if value is not None)
+
+
+def stored_of(served: Served) -> Decided:
+    """Return a ModelDeployment as its own status tells it: what the operator decided last."""
+    spec, status = served.spec, served.before
+    conditions = {one.type: one for one in status.conditions}
+    recommended = conditions.get("Recommended")
+    return Decided(
+        namespace=served.namespace,
+        name=served.name,
+        model="" if spec is None else spec.model,
+        mode="" if spec is None else spec.mode.value,
+        load="" if spec is None else load_of(spec),
+        targets="" if spec is None else targets_of(spec),
+        outcome="Undecided" if recommended is None else recommended.reason,
+        reason=_reason(conditions),
+        status=status,
+    )

@@ -7,15 +7,13 @@ lower load is not followed at once.
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from rightslice.kube.crd.decode import encode
-from rightslice.kube.operate.decide import decide_all
-from rightslice.kube.operate.decided import Decided, decided_of, dollars, offer_text
-from rightslice.kube.operate.view import Key, Served, World
+from rightslice.kube.operate.decided import Decided, Moment, dollars, offer_text
+from rightslice.kube.operate.view import Key, Served
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +33,12 @@ class Change:
     @property
     def changes(self) -> bool:
         """Whether it would get something else, at once or after the settling time."""
-        return self.changes_at_once or _told(self.settled) != _told(self.after)
+        return self.changes_at_once or self.changes_later
+
+    @property
+    def changes_later(self) -> bool:
+        """Whether it would get something else again after the settling time."""
+        return _told(self.settled) != _told(self.after)
 
     @property
     def changes_at_once(self) -> bool:
@@ -68,22 +71,16 @@ class WhatIf:
         return all(one.settled.offer or one.after.mode == "off" for one in self.asked)
 
 
-def what_if(
-    served: Mapping[Key, Served], changed: Iterable[Served], world: World, now: dt.datetime
-) -> WhatIf:
-    """Return what *changed*, in place of what they were or as new ones, would do.
+def what_if(before: Moment, after: Moment, asked: Collection[Key]) -> WhatIf:
+    """Return what becomes of *before* when it is *after*.
 
     Args:
-        served: every ModelDeployment as it is now.
-        changed: the changed or new ones.
-        world: the cluster, as the operator sees it.
-        now: the moment.
+        before: the cluster as it is.
+        after: the same moment with the change.
+        asked: the ModelDeployments that are changed or new.
     """
-    asked = {one.key: one for one in changed}
-    after = {**served, **asked}
-    later = replace(world, settle_seconds=0.0)
-    is_before, is_after = _by_key(served, world, now), _by_key(after, world, now)
-    was_settled, settled = _by_key(served, later, now), _by_key(after, later, now)
+    is_before, is_after = _by_key(before), _by_key(after)
+    was_settled, settled = _by_key(before.settled), _by_key(after.settled)
     found = []
     for key, one in is_after.items():
         # What settles anyway is no consequence of the change.
@@ -93,24 +90,23 @@ def what_if(
             after=one,
             settled=one if anyway and key not in asked else settled[key],
             is_asked=key in asked,
-            fields=differences(served.get(key), asked[key]) if key in asked else (),
+            fields=differences(before.served.get(key), after.served[key]),
         )
         if change.is_asked or change.changes:
             found.append(change)
     found.sort(key=lambda one: (not one.is_asked, one.after.key))
     return WhatIf(
-        verdict=_verdict(found, world.settle_seconds),
+        verdict=_verdict(found, after.world.settle_seconds),
         changes=tuple(found),
         usd_per_hour_before=_sum(is_before),
         usd_per_hour_after=_sum(is_after),
         usd_per_hour_settled=_sum(settled),
-        settle_seconds=world.settle_seconds,
+        settle_seconds=after.world.settle_seconds,
     )
 
 
-def _by_key(served: Mapping[Key, Served], world: World, now: dt.datetime) -> dict[Key, Decided]:
-    decided = decided_of(decide_all(served.values(), world, now), served)
-    return {one.key: one for one in decided}
+def _by_key(moment: Moment) -> dict[Key, Decided]:
+    return {one.key: one for one in moment.decided()}
 
 
 def _told(one: Decided) -> tuple[object, ...]:

@@ -1,0 +1,1 @@
+"""The kubectl plugin: ``kubectl rightslice status``, ``explain`` and ``whatif``."""

@@ -49,7 +49,7 @@ def test_what_is_not_said_is_filled_in(api: Api) -> None:
     assert reply.status == 201, reply.body
     assert reply.body["spec"] == spec(
         prefixCacheHit="0%", replicas={"min": 1, "max": 1}, priority=0, isolation="hardware",
-        confidence="90%", engine={}, mode="advise",
+        confidence="90%", engine={}, pod={}, mode="advise",
     )  # fmt: skip
 
 
@@ -78,6 +78,13 @@ def test_what_is_not_said_is_filled_in(api: Api) -> None:
         ({"mode": "Enforce"}, "supported values"),
         ({"model": "No Name"}, "lower-case letters, digits and dashes"),
         ({"modell": "x"}, "unknown field"),
+        ({"pod": {"env": [{"name": "A"}]}}, "give either value or secret"),
+        ({"pod": {"env": [{"name": "HF_HOME", "value": "/x"}]}}, "is set by rightslice"),
+        ({"pod": {"modelCache": "Upper"}}, "must be an object's name"),
+        ({"pod": {"labels": {"app.kubernetes.io/name": "x"}}}, "are set by rightslice"),
+        ({"pod": {"labels": {"no name": "x"}}}, "a name must be letters"),
+        ({"pod": {"labels": {"team": "two words"}}}, "a label's value"),
+        ({"pod": {"annotations": {"": "x"}}}, "a name must be letters"),
     ],
 )
 def test_what_is_wrong_is_refused_with_what_would_be_right(

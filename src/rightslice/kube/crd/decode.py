@@ -74,6 +74,11 @@ class _Reader:
                 for index, one in enumerate(items(given))
             ]
             return tuple(found)
+        if typing.get_origin(plain) is Mapping:
+            known = given.items() if isinstance(given, dict) else [("", None)]
+            if not all(isinstance(part, str) for pair in known for part in pair):
+                raise self._refused(path, "must be an object of texts")
+            return given
         if isinstance(plain, type) and issubclass(plain, Enum):
             return self._choice(plain, given, path)
         if is_dataclass(plain):

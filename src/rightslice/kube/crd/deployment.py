@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar
 from rightslice.core.catalog.question import Isolation
 from rightslice.kube.admission.settings import Mode
 from rightslice.kube.crd.condition import Condition
+from rightslice.kube.crd.pod import PodSettings
 from rightslice.kube.crd.shape import Rule, Shape, written
 from rightslice.kube.crd.texts import (
     Confidence,
@@ -156,6 +157,8 @@ class ModelDeploymentSpec:
     """Chance that the offer holds the load."""
     engine: Engine = field(default_factory=Engine)
     """vLLM's release and flags."""
+    pod: PodSettings = field(default_factory=PodSettings)
+    """What its pods have beside the engine."""
     mode: Mode = Mode.ADVISE
     """``advise``: the status says what should run; ``enforce``: it runs; ``off``: neither."""
 

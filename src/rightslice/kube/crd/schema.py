@@ -20,6 +20,8 @@ from rightslice.records import Json, field_notes
 Schema = dict[str, Json]
 _SCALARS: Mapping[type, str] = {bool: "boolean", int: "integer", str: "string"}
 NO_SHAPE = Shape()
+LONGEST_TEXT = 1024
+"""Characters of a text in a list or a map that says no other number."""
 
 
 def camel(name: str) -> str:
@@ -107,14 +109,19 @@ def field_schema(hint: Any) -> Schema:  # noqa: ANN401 - a type hint has no type
         return {"type": "string", "enum": [str(one.value) for one in plain]}
     if is_dataclass(plain):
         return object_schema(typing.cast("type", plain))
-    kind = _SCALARS[plain]
-    return {"type": kind, **_bounds(shape, "maxLength"), **_validations(shape.rules)}
+    if typing.get_origin(plain) is Mapping:
+        texts: Schema = {"type": "string", "maxLength": LONGEST_TEXT}
+        found: Schema = {"type": "object", "additionalProperties": texts}
+        found |= _bounds(shape, "maxProperties")
+    else:
+        found = {"type": _SCALARS[plain], **_bounds(shape, "maxLength")}
+    return {**found, **_validations(shape.rules)}
 
 
 def _list_schema(plain: Any, shape: Shape) -> Schema:  # noqa: ANN401 - a type hint has no type of its own
     item = field_schema(typing.get_args(plain)[0])
     if item == {"type": "string"}:
-        item["maxLength"] = 1024
+        item["maxLength"] = LONGEST_TEXT
     item |= _validations(shape.each)
     found: Schema = {"type": "array", "items": item, **_bounds(shape, "maxItems")}
     if shape.key is not None:

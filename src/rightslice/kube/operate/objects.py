@@ -24,11 +24,13 @@ from rightslice.kube.crd.deployment import Engine, OfferStatus
 from rightslice.kube.manifest import GROUP, Manifest, digest
 from rightslice.kube.operate.claims import asked_for, claim_template, pod_notes, template_name
 from rightslice.kube.operate.offers import TOLERATIONS, Choice
+from rightslice.kube.operate.pod import put_settings, settings_digest
 from rightslice.kube.operate.view import (
     OFFER_NOTE,
     OWNER_LABEL,
     PART_LABEL,
     REVISION_LABEL,
+    SETTINGS_NOTE,
     Part,
     Running,
     Served,
@@ -59,6 +61,12 @@ class Rendered:
     def image(self) -> str:
         """The server's image."""
         return str(_container(self.template)["image"])
+
+    @property
+    def settings(self) -> str:
+        """What tells the settings of its pods from others."""
+        notes: Any = self.template["metadata"]
+        return str(notes["annotations"].get(SETTINGS_NOTE, ""))
 
     def like(self, one: Running) -> Rendered:
         """Return the same with the revision and the flags of *one*, which runs already."""
@@ -125,6 +133,7 @@ def rendered(served: Served, choice: Choice, question: Question) -> Rendered:
     asked, claims = asked_for(choice, ""), claim_template(choice)
     service, budget, deployment = (dict(one) for one in render(assignment, asked))
     arguments = _adjust(deployment, choice, served.spec.engine)
+    put_settings(deployment, served.spec.pod)
     plain = json.dumps(deployment["spec"], sort_keys=True)
     said = "" if claims is None else json.dumps(claims["spec"], sort_keys=True)
     revision = digest(f"{choice.name} {choice.cluster_offer.resource} {_stable(plain)}{said}")
@@ -133,6 +142,9 @@ def rendered(served: Served, choice: Choice, question: Question) -> Rendered:
         _own(one, served)
     metadata: Any = deployment["metadata"]
     metadata["annotations"][OFFER_NOTE] = json.dumps(encode(replace(offer, replicas=0)))
+    settings = settings_digest(served.spec.pod)
+    if settings:
+        metadata["annotations"][SETTINGS_NOTE] = settings
     return Rendered(
         revision=revision,
         offer=offer,

@@ -19,7 +19,6 @@ from rightslice.core.catalog.traffic import Slo
 from rightslice.core.perf.arrays import (
     ARRAYS,
     Array,
-    Index,
     Mask,
     array_of,
     column,
@@ -28,12 +27,13 @@ from rightslice.core.perf.arrays import (
 )
 from rightslice.core.perf.bands import Doubt
 from rightslice.core.perf.batching import busy_loop
-from rightslice.core.perf.chains import Chains, States, calm
+from rightslice.core.perf.chains import Chains, calm
 from rightslice.core.perf.held import MET, SAME, Ask, Bracket
 from rightslice.core.perf.operation import Operation, Spread, end_to_end
 from rightslice.core.perf.queueing import (
     STABLE_UTILIZATION,
     Flow,
+    Law,
     Met,
     flow_of,
     mean_ttft,
@@ -42,10 +42,9 @@ from rightslice.core.perf.queueing import (
 )
 from rightslice.core.perf.tables import Points
 
-_BLOCK: Final = 400
-"""Rows whose chains are worked out together: their matrices stay in a core's cache."""
-_SMALL_BLOCK: Final = 100
-"""Fewer rows than this are not parted: a block costs as much as the columns that it spares."""
+_ROWS: Final = 32_768
+"""Rows worked out together: their columns stay in a core's cache."""
+_LawAndMet = Callable[[Chains, Array], tuple[Law, Met]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,12 +108,15 @@ def rates(rows: Points, requests_per_second: Array, slo: Slo | None = None) -> S
     Where *slo* is all that counts, and asks for the mean TPOT only, all tokens meet the mean batch:
     percentiles of TPOT are then those of one batch.
     """
-    met = States.met if slo is None or slo.tpot_percentile is not None else States.usual
+    law = Chains.with_met if slo is None or slo.tpot_percentile is not None else Chains.with_usual
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        size = min(_BLOCK, max(len(rows) // 2, _SMALL_BLOCK))
-        blocks = _blocks(_chains(rows).reach(requests_per_second), size)
-        parts = [_rates(rows.rows(block), requests_per_second[block], met) for block in blocks]
-    return rows_of(joined(parts), np.argsort(np.concatenate(blocks)))
+        if len(rows) <= _ROWS:
+            return _rates(rows, requests_per_second, law)
+        parts = []
+        for start in range(0, len(rows), _ROWS):
+            some = np.arange(start, min(start + _ROWS, len(rows)))
+            parts.append(_rates(rows.rows(some), requests_per_second[some], law))
+    return joined(parts)
 
 
 def largest_clients(rows: Points, slo: Slo, *, confidence: float) -> Array:
@@ -148,8 +150,8 @@ def largest_rates(rows: Points, slo: Slo, *, confidence: float) -> Array:
     """
     check_confidence(confidence)
     found = np.zeros(len(rows))
-    for block in _blocks(rows.places):
-        alive = block[rows.places[block] >= 1]
+    for start in range(0, len(rows), _ROWS):
+        alive = start + np.flatnonzero(rows.places[start : start + _ROWS] >= 1)
         if alive.size:
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
                 found[alive] = _largest_rates(rows.rows(alive), slo, confidence)
@@ -162,21 +164,15 @@ def _ask(rows: Points, slo: Slo, confidence: float) -> Ask:
     )
 
 
-def _blocks(batches: Array, size: int = _BLOCK) -> list[Index]:
-    """Return the rows in blocks of about equal *batches*, the smallest first."""
-    order = np.argsort(batches, kind="stable")
-    return [order[start : start + size] for start in range(0, len(order), size)]
-
-
 def _chains(rows: Points) -> Chains:
     """Return the chains of *rows*; one place where there is none, for an answer to be dropped."""
     places = np.maximum(np.floor(rows.places), 1.0)
     return Chains(step=rows.step, requests=rows.requests, capacity=places)
 
 
-def _rates(rows: Points, rate: Array, met: Callable[[States], Met]) -> Swept:
+def _rates(rows: Points, rate: Array, law: _LawAndMet) -> Swept:
     chains = _chains(rows)
-    state, is_served = _settled(chains, rate, met)
+    state, is_served = _settled(chains, rate, law)
     is_served &= rows.places >= 1
     utilization = np.where(rows.places >= 1, state.utilization, np.inf)
     state = _only(is_served, state, waiting=np.inf, utilization=utilization)
@@ -192,16 +188,16 @@ def _rates(rows: Points, rate: Array, met: Callable[[States], Met]) -> Swept:
     return _swept(rows, state, doubt, is_served)
 
 
-def _flow(chains: Chains, rate: Array) -> tuple[States, Flow, Mask]:
-    """Return the states and flow of every chain, and which of them settle."""
+def _flow(chains: Chains, rate: Array, of: _LawAndMet) -> tuple[Met, Flow, Mask]:
+    """Return the batch met and the flow of every chain, and which of them settle."""
     step, requests = chains.step, chains.requests
     limit = array_of(stable_rate(step, requests, column(chains.capacity)))
     is_stable = rate < limit
-    states = chains.states(calm(rate, limit))
-    flow = flow_of(step, requests, states.law, column(limit))
+    law, met = of(chains, calm(rate, limit))
+    flow = flow_of(step, requests, law, column(limit))
     utilization = np.where(is_stable, flow.utilization, rate / limit)
     flow = replace(flow, utilization=column(utilization))
-    return states, flow, is_stable & (array_of(flow.busy) < 1)
+    return met, flow, is_stable & (array_of(flow.busy) < 1)
 
 
 def _at_rate(chains: Chains, rate: Array) -> Chains:
@@ -210,16 +206,16 @@ def _at_rate(chains: Chains, rate: Array) -> Chains:
         return chains
     full = chains.settled(chains.capacity)
     limit = array_of(stable_rate(full.step, full.requests, column(full.capacity)))
-    running = array_of(full.states(calm(rate, limit)).law.running)
+    running = array_of(full.law(calm(rate, limit)).running)
     return chains.settled(np.where(rate < limit, running, chains.capacity))
 
 
 def _settled(
-    chains: Chains, rate: Array, met: Callable[[States], Met] = States.met
+    chains: Chains, rate: Array, law: _LawAndMet = Chains.with_met
 ) -> tuple[Operation, Mask]:
     chains = _at_rate(chains, rate)
-    states, flow, is_served = _flow(chains, rate)
-    state = settled(chains.step, chains.requests, flow, met(states))
+    met, flow, is_served = _flow(chains, rate, law)
+    state = settled(chains.step, chains.requests, flow, met)
     return _only(
         is_served, state, waiting=np.inf, utilization=array_of(flow.utilization)
     ), is_served
@@ -228,7 +224,7 @@ def _settled(
 def _means(chains: Chains, rate: Array) -> tuple[float, float]:
     """Return mean TPOT and TTFT, infinite where nothing settles."""
     chains = _at_rate(chains, rate)
-    _, flow, is_served = _flow(chains, rate)
+    _, flow, is_served = _flow(chains, rate, Chains.with_usual)
     ttft = mean_ttft(chains.step, flow)
     return (
         column(np.where(is_served, flow.tpot, np.inf)),
@@ -310,6 +306,6 @@ def _rate_held(slow: Chains, ask: Ask) -> Array:
 
 
 def _excess(slow: Chains, rate: Array, ask: Ask) -> Array:
-    met = States.usual if ask.slo.tpot_percentile is None else States.met
-    state, _ = _settled(slow, rate, met)
+    law = Chains.with_usual if ask.slo.tpot_percentile is None else Chains.with_met
+    state, _ = _settled(slow, rate, law)
     return array_of(ask.rate_excess(state, STABLE_UTILIZATION))

@@ -9,7 +9,7 @@ import pytest
 
 from rightslice.core.catalog.traffic import Traffic
 from rightslice.core.perf.arrays import array_of
-from rightslice.core.perf.chains import Chains
+from rightslice.core.perf.growth import growth_of
 from rightslice.core.perf.queueing import largest_stable_rate, open_loop
 from rightslice.core.perf.result import PerfConstants
 from rightslice.core.perf.roofline import step_of
@@ -40,12 +40,12 @@ def test_a_chain_has_the_law_of_the_single_server(
         assert array_of(many.tpot.p99)[row] == pytest.approx(one.tpot.p99, rel=1e-9)
 
 
-def test_slow_rows_need_no_more_columns_than_their_places(
+def test_idle_servers_reach_few_batches_and_none_more_than_its_places(
     server: Server, load: Load, constants: PerfConstants
 ) -> None:
-    """What a chain reaches is at most about its capacity, and little when it is idle."""
+    """What matters of a chain ends at its capacity, and soon when it is idle."""
     table = servers_of([server_of(server(), constants)])
     rows = points(table, shapes_of(table.work, [load(1.0)]), np.array([64.0, 64.0]))
-    chains = Chains(step=rows.step, requests=rows.requests, capacity=rows.places)
-    idle, busy = chains.reach(np.array([1e-3, 15.0]))
+    growth = growth_of(rows.step, rows.requests, np.array([1e-3, 15.0]))
+    _, (idle, busy) = growth.span(rows.places)
     assert idle < busy <= 64

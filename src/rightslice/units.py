@@ -92,6 +92,25 @@ def parse_bytes(text: str) -> int:
     return round(number * _BYTES[unit.lower()])
 
 
+def parse_cores(text: str) -> float:
+    """Return an amount of CPU in cores, as in Kubernetes files.
+
+    >>> parse_cores("500m"), parse_cores("4")
+    (0.5, 4.0)
+
+    Raises:
+        InputError: when *text* is none, or negative.
+    """
+    given = text.strip()
+    try:
+        cores = float(given[:-1]) / 1000 if given.endswith("m") else float(given)
+    except ValueError:
+        cores = -1.0
+    if not 0 <= cores < float("inf"):
+        raise InputError(f"{given!r} is no amount of CPU; write it like 4 or 500m")
+    return cores
+
+
 def parse_rate(text: str) -> float:
     """Return the requests per second that *text* names.
 

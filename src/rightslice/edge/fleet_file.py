@@ -19,6 +19,7 @@ from rightslice.core.catalog.gpu import Gpu
 from rightslice.core.catalog.instance import InstanceType, Price, PriceKind
 from rightslice.core.catalog.question import Isolation
 from rightslice.core.catalog.server import ServerConfig
+from rightslice.core.catalog.together import Apart, Preference
 from rightslice.core.catalog.traffic import ClosedLoop, Load, OpenLoop, Slo, Traffic
 from rightslice.edge import fleet_schema as schema
 from rightslice.edge.prices_file import card_price, parse_dollars
@@ -26,7 +27,7 @@ from rightslice.edge.shapes import check_shape
 from rightslice.edge.trace_files import read_lengths
 from rightslice.edge.yaml_files import Document, read_document, read_text
 from rightslice.errors import FieldError, InputError
-from rightslice.units import parse_bytes, parse_duration, parse_rate, parse_ratio
+from rightslice.units import parse_bytes, parse_cores, parse_duration, parse_rate, parse_ratio
 
 if TYPE_CHECKING:
     from rightslice.edge.catalog_files import Catalog
@@ -240,6 +241,10 @@ class _FleetReader:
             "isolation": Isolation(workload.isolation),
             "confidence": self.maybe(f"{path}.confidence", _confidence, workload.confidence)
             or confidence,
+            "pod_cpu_cores": self.maybe(f"{path}.cpu", _cores, workload.cpu),
+            "pod_memory_bytes": self.maybe(f"{path}.memory", parse_bytes, workload.memory),
+            "apart": Apart(workload.apart),
+            "preference": self.maybe(f"{path}.prefer", Preference, workload.prefer),
         }
         return self.at(f"{path}.replicas", lambda given: Workload(**given), fields)
 
@@ -315,6 +320,10 @@ def _server(flags: schema.Flags) -> ServerConfig:
 
 def _confidence(given: object) -> float:
     return check_confidence(parse_ratio(str(given)))
+
+
+def _cores(given: object) -> float:
+    return parse_cores(str(given))
 
 
 def _percentile(given: object) -> float | None:

@@ -242,6 +242,27 @@ class Workload(_Shape, frozen=True, kw_only=True):
             le=1_000_000_000,
         ),
     ] = 0
+    cpu: Annotated[
+        Quantity | None,
+        Meta(
+            description="CPU that each replica asks for; its slice's part of the node if absent.",
+            examples=[4, "500m"],
+        ),
+    ] = None
+    memory: Annotated[
+        str | None, Meta(description="The same of the node's memory.", examples=["32GiB"])
+    ] = None
+    apart: Annotated[
+        Literal["nothing", "gpu", "node"],
+        Meta(description="What no two replicas may share: a hard rule."),
+    ] = "nothing"
+    prefer: Annotated[
+        Literal["spread", "pack"] | None,
+        Meta(
+            description="Among equal costs: replicas on many nodes, or on few; if absent, spread"
+            " over cards that are in use anyway."
+        ),
+    ] = None
     isolation: Annotated[
         Literal["hardware", "none"],
         Meta(description="hardware: whole cards and MIG slices only; none: shared cards too."),

@@ -36,7 +36,7 @@ from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.shapes import check_shape
 from rightslice.edge.yaml_files import Document, read_document, read_text
 from rightslice.errors import InputError
-from rightslice.units import parse_bytes
+from rightslice.units import parse_bytes, parse_cores
 
 _Text = Annotated[str, Meta(min_length=1, max_length=253)]
 _Count = Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -210,14 +210,10 @@ def _accepted(
 
 
 def _cores(document: Document, at: str, value: str | float) -> float:
-    text = str(value).strip()
     try:
-        cores = float(text[:-1]) / 1000 if text.endswith("m") else float(text)
-    except ValueError:
-        cores = math.nan
-    if not 0 <= cores < math.inf:
-        raise document.field_error(at, f"{value!r} is no amount of CPU; write it like 4 or 500m")
-    return cores
+        return parse_cores(str(value))
+    except InputError as error:
+        raise document.field_error(at, str(error)) from None
 
 
 def _bytes(document: Document, at: str, value: str | int) -> float:

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Final
 
-from rightslice.core.catalog.fleet import NodeGroup
+from rightslice.core.catalog.fleet import POD_PART_OF_NODE, NodeGroup
 from rightslice.records import Json
 from rightslice.units import GIB, MIB
-
-POD_PART_OF_NODE: Final = Fraction(4, 5)
-"""Of a node's CPU and memory the pods get four fifths: the rest is for the system and daemons.
-
-Our own allowance. GKE keeps back up to a quarter of the first GiB and less of the rest
-(cloud.google.com "Plan node sizes"); GPU daemons (plugin, DCGM exporter, log agents) add to it.
-"""
 
 
 def node_requests(cards: Fraction | None, group: NodeGroup) -> dict[str, Json]:

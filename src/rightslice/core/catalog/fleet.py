@@ -7,14 +7,22 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from rightslice.core.catalog.device import check_memory
 from rightslice.core.catalog.gpu import Gpu
 from rightslice.core.catalog.instance import InstanceType, Price
 from rightslice.core.catalog.question import Question
 from rightslice.core.catalog.share import Exclusive, MpsShare, TimeSlice, is_sound
+from rightslice.core.catalog.together import Apart, Preference
 from rightslice.errors import InputError
+
+POD_PART_OF_NODE: Final = Fraction(4, 5)
+"""Of a node's CPU and memory the pods get four fifths: the rest is for the system and daemons.
+
+Our own allowance. GKE keeps back up to a quarter of the first GiB and less of the rest
+(cloud.google.com "Plan node sizes"); GPU daemons (plugin, DCGM exporter, log agents) add to it.
+"""
 
 
 class MigStrategy(Enum):
@@ -95,6 +103,16 @@ class NodeGroup:
         return self.time_slicing_replicas or self.mps_replicas or 1
 
     @property
+    def pods_cpu_cores(self) -> Fraction | None:
+        """What the pods of one node may ask for together; None: not known."""
+        return None if self.vcpus is None else self.vcpus * POD_PART_OF_NODE
+
+    @property
+    def pods_memory_bytes(self) -> Fraction | None:
+        """What the pods of one node may ask for together; None: not known."""
+        return None if self.memory_bytes is None else self.memory_bytes * POD_PART_OF_NODE
+
+    @property
     def card_usd_per_hour(self) -> Fraction | None:
         """One card's part of its node's price."""
         if self.price is None:
@@ -131,6 +149,22 @@ class Workload(Question):
     team: str
     priority: int = 0
     """Larger is served first when the fleet or a quota is too small."""
+    pod_cpu_cores: float | None = None
+    """What the pod of one replica asks for; None: its part of the node."""
+    pod_memory_bytes: int | None = None
+    """The same of the node's memory."""
+    apart: Apart = Apart.NOTHING
+    preference: Preference | None = None
+    """None: spread over cards that are in use anyway."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= (self.pod_cpu_cores or 0.0) < float("inf") or (self.pod_memory_bytes or 0) < 0:
+            raise InputError("the CPU and memory of a replica are 0 or more")
+        if self.apart is Apart.NODE and self.preference is Preference.PACK:
+            raise InputError(
+                "prefer: pack asks for few nodes and apart: node for one each; give either"
+            )
 
     @property
     def question(self) -> Question:

@@ -11,11 +11,16 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from rightslice.core.catalog.together import Apart, Preference
 from rightslice.core.packing.demand import WHOLE, Pool, PoolMode, PoolPlan
 from rightslice.core.packing.open_cards import UNCUT, Asked, Card, Slots
 from rightslice.core.packing.refusal import NOISE, addable, per_card
+from rightslice.units import GIB
+
+_BYTES_A_CORE: Final = 4 * GIB
+"""Puts memory beside CPU where hard asks go first: cloud instances have about 4 GiB a vCPU."""
 
 
 @dataclass
@@ -86,22 +91,32 @@ class Dealt:
         """Every card by its node."""
         return {node.cards[0].node: node.cards for node in self.nodes}
 
+    @property
+    def cards_in_use(self) -> int:
+        """Cards that hold anything."""
+        return sum(bool(card.held) for node in self.nodes for card in node.cards)
+
 
 def deal(pool: Pool, plan: PoolPlan, asked: Sequence[Asked]) -> Dealt:
     """Return the nodes of *pool* filled as *plan* says, on as few of them as will do."""
     most = len(pool.nodes)
-    best = _dealt(pool, plan, asked, most)
-    if best.homeless:
-        return _squeezed(best, asked)
-    least, enough = _least_nodes(pool, plan, asked), most
-    while least < enough:
-        middle = (least + enough) // 2
-        trial = _dealt(pool, plan, asked, middle)
-        if trial.homeless:
-            least = middle + 1
-        else:
-            best, enough = trial, middle
-    return best
+    trials = []
+    for order in (sorted(asked, key=rank) for rank in (_by_apartness, _by_host, _by_slots)):
+        best = _dealt(pool, plan, order, most)
+        if best.homeless:
+            trials.append(_squeezed(best, order))
+            continue
+        least, enough = _least_nodes(pool, plan, asked), most
+        while least < enough:
+            middle = (least + enough) // 2
+            trial = _dealt(pool, plan, order, middle)
+            if trial.homeless:
+                least = middle + 1
+            else:
+                best, enough = trial, middle
+        return best
+    worth = {ask.key: ask.weight for ask in asked}
+    return min(trials, key=lambda one: (sum(worth[key] for key in one.homeless), one.cards_in_use))
 
 
 def _least_nodes(pool: Pool, plan: PoolPlan, asked: Sequence[Asked]) -> int:
@@ -122,15 +137,14 @@ def _least_nodes(pool: Pool, plan: PoolPlan, asked: Sequence[Asked]) -> int:
 
 
 def _dealt(pool: Pool, plan: PoolPlan, asked: Sequence[Asked], count: int) -> Dealt:
-    """Deal everything out to the first *count* nodes, and beyond where the cards want it."""
+    """Deal everything out in order to the first *count* nodes, cards beyond where need be."""
     nodes = [
         Node(pool, [Card(node.name, index) for index in range(node.cards)]) for node in pool.nodes
     ]
     if pool.mode is PoolMode.UNIFORM:
         _cut(nodes, plan)
     homeless = Counter[str]()
-    order = sorted(asked, key=_hardness)
-    for ask in order:
+    for ask in asked:
         if ask.choice.slot == WHOLE:
             homeless[ask.key] += _seat_whole(nodes[:count], ask)
     _deal_cards(nodes, count, [slots for slots in plan.cards if WHOLE not in dict(slots)])
@@ -138,22 +152,28 @@ def _dealt(pool: Pool, plan: PoolPlan, asked: Sequence[Asked], count: int) -> De
     for number, node in enumerate(nodes):
         for slot in node.open:
             waiting.setdefault(slot, {})[number] = node
-    for ask in order:
+    for ask in asked:
         if ask.choice.slot != WHOLE:
             homeless[ask.key] += _seat_slots(waiting.get(ask.choice.slot, {}), ask)
     return Dealt(nodes=tuple(nodes), homeless=+homeless)
 
 
-def _hardness(ask: Asked) -> tuple[float, int, int, float, int, str]:
+def _by_apartness(ask: Asked) -> tuple[object, ...]:
+    """Order by worth, then by how far replicas keep apart: they have the least choice."""
+    apart = list(Apart).index(ask.choice.apart)
+    return (-ask.weight, -apart, -ask.choice.same_node, *_by_host(ask)[1:])
+
+
+def _by_host(ask: Asked) -> tuple[object, ...]:
+    """Order by worth, then by what a replica takes of its node."""
     choice = ask.choice
-    return (
-        -ask.weight,
-        -list(Apart).index(choice.apart),
-        -choice.same_node,
-        -max(choice.cpu_cores, choice.memory_bytes / 2**32),
-        -choice.slots_needed,
-        ask.key,
-    )
+    host = max(choice.cpu_cores, choice.memory_bytes / _BYTES_A_CORE)
+    return (-ask.weight, -host, -choice.slots_needed, ask.key)
+
+
+def _by_slots(ask: Asked) -> tuple[object, ...]:
+    """Order by worth, then by replicas: the most first."""
+    return (-ask.weight, -ask.choice.pods, *_by_apartness(ask)[1:])
 
 
 def _cut(nodes: Sequence[Node], plan: PoolPlan) -> None:
@@ -243,7 +263,7 @@ def _squeezed(dealt: Dealt, asked: Sequence[Asked]) -> Dealt:
         for card in node.cards:
             card.slots = () if card.whole is not None else card.held
     homeless = Counter(dealt.homeless)
-    for ask in sorted(asked, key=_hardness):
+    for ask in asked:
         for node in dealt.nodes:
             if not homeless[ask.key] or ask.choice.slot == WHOLE:
                 break

@@ -6,8 +6,10 @@ of cards in use, then least price of slices, within the cards, nodes and quotas 
 Slices are bound to cards as mig-parted will cut them. The same function serves the command line,
 the API and the operator; nothing here reads a file or a clock.
 
+CPU and memory of nodes bind once a workload says what its replicas ask for.
+
 Not modelled yet: borrowing between quotas, elastic pools and preemption (they come with the queue
-engine); CPU and memory of nodes (each slice is given its share of them).
+engine).
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Final
 
-from rightslice.core.catalog.fleet import Fleet, NodeGroup, Workload
+from rightslice.core.catalog.fleet import POD_PART_OF_NODE, Fleet, NodeGroup, Workload
 from rightslice.core.catalog.instance import Price
 from rightslice.core.catalog.question import Question
 from rightslice.core.cost.bill import cents
@@ -27,10 +29,9 @@ from rightslice.core.fit.fit import fit
 from rightslice.core.fit.offers import group_offers
 from rightslice.core.fit.result import Candidate, Offer, Recommendation
 from rightslice.core.packing.demand import CardLayout, Choice, SlotPlan
-from rightslice.core.packing.patterns import plan_slots
-from rightslice.core.packing.place import place
+from rightslice.core.packing.plan_seats import SeatPlan, plan_seats
 from rightslice.core.plan.billing import bill, workload_cost
-from rightslice.core.plan.pools import choice_of, demands_of, limits_of, pools_of
+from rightslice.core.plan.pools import asks_for_host, choice_of, demands_of, limits_of, pools_of
 from rightslice.core.plan.reasons import not_placed, passed
 from rightslice.core.plan.result import (
     Bill,
@@ -74,16 +75,17 @@ def plan(
         for workload in fleet.workloads
     }
     pools = pools_of(fleet)
-    slots = plan_slots(
+    seats = plan_seats(
         pools,
         demands_of(fleet.workloads, {name: tuple(found) for name, found in choices.items()}),
         limits=limits_of(fleet.teams),
         time_limit_seconds=time_limit_seconds,
     )
+    slots = seats.slots
     taken = {
         name: choices[name][choice] for name, choice in slots.chosen.items() if choice is not None
     }
-    cards = _cards(fleet, place(pools, slots), taken)
+    cards = _cards(fleet, seats.layouts, taken)
     charged = bill(fleet, cards, {name: recommendations[name] for name in taken})
     workloads = _workload_plans(fleet, recommendations, taken, (slots, charged))
     return Plan(
@@ -94,7 +96,7 @@ def plan(
         bill=charged,
         prices=_prices(fleet),
         proven_gap_ratio=slots.gap,
-        notes=_notes(fleet, slots, today) + _idle_nodes(cards),
+        notes=_notes(fleet, seats, today) + _idle_nodes(cards),
     )
 
 
@@ -121,7 +123,7 @@ def _choices(
     team = fleet.team(workload.team)
     found: dict[Choice, Candidate] = {}
     for candidate in recommendation.candidates:
-        choice = choice_of(candidate, groups[candidate.offer.pool], team)
+        choice = choice_of(candidate, groups[candidate.offer.pool], team, workload)
         if choice is not None:
             found.setdefault(choice, candidate)
     return found
@@ -223,6 +225,24 @@ def _idle_nodes(cards: Sequence[CardPlan]) -> tuple[str, ...]:
     return (f"nothing runs on {where}{cost}: the plan holds without them",)
 
 
+def _host_notes(fleet: Fleet, seats: SeatPlan) -> list[str]:
+    """Say what CPU and memory the plan counted, where a workload asks for any."""
+    if not asks_for_host(fleet):
+        return []
+    part = f"{float(POD_PART_OF_NODE):.0%} of a node's CPU and memory is for its pods"
+    notes = [f"{part}; replicas that name no CPU or memory are counted with their part of that"]
+    notes += [
+        f"node group {group.name}: its CPU or memory is not known (vcpus, memory), so it does not"
+        " bind there"
+        for group in fleet.nodes
+        if group.vcpus is None or group.memory_bytes is None
+    ]
+    if seats.struck:
+        names = ", ".join(seats.struck)
+        notes.append(f"a rule of thumb found no nodes for offers of {names}; others may")
+    return notes
+
+
 def _team_uses(fleet: Fleet, workloads: Sequence[WorkloadPlan]) -> tuple[TeamUse, ...]:
     uses = []
     for team in fleet.teams:
@@ -253,7 +273,7 @@ def _prices(fleet: Fleet) -> tuple[Price, ...]:
     return tuple(dict.fromkeys(group.price for group in fleet.nodes if group.price is not None))
 
 
-def _notes(fleet: Fleet, slots: SlotPlan, today: dt.date) -> tuple[str, ...]:
+def _notes(fleet: Fleet, seats: SeatPlan, today: dt.date) -> tuple[str, ...]:
     notes = [
         f"no price is known for node group {group.name}: give it in a price file (--prices) as"
         f" item: {group.name}; costs of the fleet are not shown without it"
@@ -266,8 +286,10 @@ def _notes(fleet: Fleet, slots: SlotPlan, today: dt.date) -> tuple[str, ...]:
         elif (today - price.as_of).days > OLD_PRICE_DAYS:
             age = (today - price.as_of).days
             notes.append(f"the price of {price.item} is {age} days old ({price.as_of}): check it")
-    if slots.gap > 0:
-        notes.append(f"cost of cards in use is proven within {slots.gap:.2%} of the least")
+    if seats.slots.gap > 0:
+        gap = seats.slots.gap
+        notes.append(f"cost of cards in use is proven within {gap:.2%} of the least")
+    notes += _host_notes(fleet, seats)
     if any(group.shares_per_card > 1 for group in fleet.nodes):
         notes.append(
             "latencies on cards shared in turns or by MPS are unmeasured: their band is the widest,"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+from math import inf
 from typing import Final, assert_never
 
 from rightslice.core.catalog.fleet import Fleet, MigStrategy, NodeGroup, Team, Workload
+from rightslice.core.catalog.mig import slice_share
 from rightslice.core.catalog.resource import extended_resource
 from rightslice.core.catalog.share import Exclusive, MigSlice, MpsShare, TimeSlice
+from rightslice.core.catalog.together import Apart
 from rightslice.core.fit.result import Candidate, Offer
 from rightslice.core.packing.demand import (
     SHARED,
@@ -27,8 +31,10 @@ def pools_of(fleet: Fleet) -> tuple[Pool, ...]:
     """Return one pool a node group.
 
     A group without a price counts as dear as the dearest known one: its cards are used last. That
-    steers the packing only; no bill is made from it.
+    steers the packing only; no bill is made from it. CPU and memory of nodes bind once a workload
+    says what it asks for: parts of a node alone always fit.
     """
+    has_asks = asks_for_host(fleet)
     known = [group.card_usd_per_hour for group in fleet.nodes if group.card_usd_per_hour]
     dearest = float(max(known, default=0))
     return tuple(
@@ -44,9 +50,23 @@ def pools_of(fleet: Fleet) -> tuple[Pool, ...]:
             ),
             grid=None if group.mig is MigStrategy.NONE else group.gpu.mig,
             replicas=group.shares_per_card,
+            node_cpu_cores=_limit(group.pods_cpu_cores, binds=has_asks),
+            node_memory_bytes=_limit(group.pods_memory_bytes, binds=has_asks),
         )
         for group in fleet.nodes
     )
+
+
+def asks_for_host(fleet: Fleet) -> bool:
+    """Return whether any workload says what CPU or memory its replicas ask for."""
+    return any(
+        workload.pod_cpu_cores is not None or workload.pod_memory_bytes is not None
+        for workload in fleet.workloads
+    )
+
+
+def _limit(amount: Fraction | None, *, binds: bool) -> float:
+    return float(amount) if binds and amount is not None else inf
 
 
 def _mode(group: NodeGroup) -> PoolMode:
@@ -105,7 +125,34 @@ def uses(
     return tuple(amounts)
 
 
-def choice_of(candidate: Candidate, group: NodeGroup, team: Team) -> Choice | None:
+def host_ask(workload: Workload, offer: Offer, group: NodeGroup) -> tuple[float, float]:
+    """Return CPU (cores) and memory (bytes) that one replica of *offer* takes of a node.
+
+    What the workload says; else its part of what the node gives its pods, by memory of the cards.
+    So slices that say nothing always fit beside each other. 0 where the node's is not known.
+    """
+    part = _card_part(offer, group) * offer.tensor_parallel / group.gpus_per_node
+    cpu, memory = workload.pod_cpu_cores, workload.pod_memory_bytes
+    return (
+        float(part * (group.pods_cpu_cores or 0)) if cpu is None else cpu,
+        float(part * (group.pods_memory_bytes or 0)) if memory is None else float(memory),
+    )
+
+
+def _card_part(offer: Offer, group: NodeGroup) -> Fraction:
+    share, profile = offer.device.share, offer.device.profile
+    if not isinstance(share, MigSlice):
+        return Fraction(1, group.shares_per_card)
+    assert group.gpu.mig is not None
+    assert profile is not None
+    part = slice_share(group.gpu.mig, profile)
+    assert part is not None, "only slices of known grids are offered to a plan"
+    return part.memory
+
+
+def choice_of(
+    candidate: Candidate, group: NodeGroup, team: Team, workload: Workload
+) -> Choice | None:
     """Return *candidate* as a choice of the packer; None when it does not hold the load.
 
     Without a price its part of a card counts, so that small slices go before large ones.
@@ -114,6 +161,7 @@ def choice_of(candidate: Candidate, group: NodeGroup, team: Team) -> Choice | No
     if not replicas:
         return None
     cost = candidate.usd_per_hour
+    cpu_cores, memory_bytes = host_ask(workload, offer, group)
     return Choice(
         pool=offer.pool,
         slot=slot_of(offer),
@@ -121,6 +169,10 @@ def choice_of(candidate: Candidate, group: NodeGroup, team: Team) -> Choice | No
         usd_per_hour=float((offer.cards or 1) * replicas if cost is None else cost),
         same_node=offer.tensor_parallel,
         uses=uses(offer, replicas, group, team),
+        cpu_cores=cpu_cores,
+        memory_bytes=memory_bytes,
+        apart=workload.apart if replicas > 1 else Apart.NOTHING,
+        preference=workload.preference if replicas > 1 else None,
     )
 
 

@@ -39,8 +39,9 @@ class Api:
     def call(self, method: str, path: str, body: object = None) -> Reply:
         """Make one call; the time is that from the first byte sent to the last one read."""
         given = None if body is None else json.dumps(body)
+        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
         began = time.perf_counter()
-        self._connection.request(method, path, given, {"Content-Type": "application/json"})
+        self._connection.request(method, path, given, {"Content-Type": kind})
         reply = self._connection.getresponse()
         read = reply.read()
         seconds = time.perf_counter() - began

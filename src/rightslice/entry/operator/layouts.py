@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -52,7 +53,7 @@ from rightslice.kube.relayout.plan import Around, NoRelayout, Relayout, plan
 from rightslice.kube.relayout.pods import GpuPod, read_gpu_pod
 from rightslice.kube.relayout.record import Record, entries, read_record
 from rightslice.kube.relayout.step import ENDED, LayoutStep
-from rightslice.kube.relayout.tell import ended_changes, is_same, proposed, with_change, with_ended
+from rightslice.kube.relayout.tell import ended_changes, is_same, proposed, with_changes, with_ended
 from rightslice.kube.relayout.view import Pass, demand_key, under_way, unwanted, with_leaving
 from rightslice.records import Json
 
@@ -83,8 +84,7 @@ class Layouts:
     calls: NodeCalls
     events: ClusterCalls
     metrics: Metrics
-    wake_seconds: float | None = None
-    """After how long a pass has to come even when nothing is seen to change; None: any time."""
+    _due_at: float | None = None
     _pods: dict[str, tuple[GpuPod, ...]] = field(default_factory=dict)
 
     async def before(self, served: Mapping[Key, Served], world: World) -> dict[Key, Served]:
@@ -98,32 +98,38 @@ class Layouts:
         return with_leaving(served, [pod for pods in self._pods.values() for pod in pods])
 
     async def after(
-        self, decisions: tuple[Decision, ...], served: Mapping[Key, Served], world: World,
+        self, decisions: Mapping[Key, Decision], served: Mapping[Key, Served], world: World,
         now: dt.datetime,
-    ) -> tuple[tuple[Decision, ...], int]:  # fmt: skip
-        """Take one step; return the decisions with what their status says of it, and failures."""
-        if not self.rules.is_on or world.problem is not None:
-            return decisions, 0
-        by_key = {one.key: one for one in decisions}
-        found = Pass(decisions=by_key, served=served, world=world, now=timestamp(now))
-        failures = 0
-        ended = ended_changes(found, self.rules.limits)
-        going: dict[Key, LayoutChange] = {}
-        planned: dict[Key, LayoutChange] = {}
-        busy = under_way(world)
+    ) -> dict[Key, Decision]:  # fmt: skip
+        """Take one step; return the decisions whose status has to say something else of it."""
+        found = Pass(decisions=decisions, served=served, world=world, now=timestamp(now))
+        self._due_at = None
+        if not self.rules.is_on:
+            return with_changes({}, found)
+        if world.problem is not None:
+            return {}
         try:
-            for node, _ in busy:
-                going |= await self._go_on(node.name, found)
-            planned = await self._plan(found, now, is_busy=bool(busy))
-            await self._tell_plans(planned, going, found)
-        except (*CallError, NotLeadingError) as error:
+            return with_changes(await self._step(found, now), found)
+        except (*CallError, NotLeadingError) as error:  # statuses stay as they are
             logger.warning("a change of layout waits: %s", error)
             self.metrics.failures.labels("layout").inc()
-            failures = 1
-        is_soon = any(one.step is LayoutStep.PLANNED for one in planned.values())
-        self.wake_seconds = WAKE_SECONDS if busy or is_soon else None
-        changes = {**with_ended(ended, planned), **going}
-        return tuple(with_change(one, changes, found) for one in decisions), failures
+            self._due_at = time.monotonic() + WAKE_SECONDS
+            return {}
+
+    def is_due(self) -> bool:
+        """Whether a pass has to come though nothing is seen to have changed."""
+        return self._due_at is not None and time.monotonic() >= self._due_at
+
+    async def _step(self, found: Pass, now: dt.datetime) -> dict[Key, LayoutChange]:
+        going: dict[Key, LayoutChange] = {}
+        busy = under_way(found.world)
+        for node, _ in busy:
+            going |= await self._go_on(node.name, found)
+        planned = await self._plan(found, now, is_busy=bool(busy))
+        await self._tell_plans(planned, going, found)
+        if busy or any(one.step is not LayoutStep.REFUSED for one in planned.values()):
+            self._due_at = time.monotonic() + WAKE_SECONDS
+        return {**with_ended(ended_changes(found, self.rules.limits), planned), **going}
 
     async def _go_on(self, name: str, found: Pass) -> dict[Key, LayoutChange]:
         """Take the next step on one node, from what it is at this moment."""

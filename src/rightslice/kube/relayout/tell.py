@@ -57,14 +57,16 @@ def is_same(change: LayoutChange, before: LayoutChange | None) -> bool:
     )  # fmt: skip
 
 
-def with_change(decision: Decision, changes: Mapping[Key, LayoutChange], found: Pass) -> Decision:
-    """Return *decision* with what *changes* say of it in its status."""
-    change = changes.get(decision.key)
-    before = found.served[decision.key].before.layout_change
-    if change is not None and not change.since:
-        same = before is not None and is_same(change, before)
-        since = before.since if same and before is not None else found.now
-        change = replace(change, since=since)
-    if decision.status.layout_change == change:
-        return decision
-    return replace(decision, status=replace(decision.status, layout_change=change))
+def with_changes(changes: Mapping[Key, LayoutChange], found: Pass) -> dict[Key, Decision]:
+    """Return the decisions whose status has to say something else of *changes* than it does."""
+    made = {}
+    for key, decision in found.decisions.items():
+        before = found.served[key].before.layout_change
+        change = changes.get(key)
+        if change is not None and not change.since:
+            same = before is not None and is_same(change, before)
+            since = before.since if same and before is not None else found.now
+            change = replace(change, since=since)
+        if change != decision.status.layout_change:
+            made[key] = replace(decision, status=replace(decision.status, layout_change=change))
+    return made

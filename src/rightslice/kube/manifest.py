@@ -21,6 +21,10 @@ LONGEST_NAME: Final = 63
 
 GROUP: Final = "rightslice.dev"
 """Prefix of our own labels and annotations."""
+OWNER_LABEL: Final = f"{GROUP}/model-deployment"
+"""Of Deployments and pods that serve a ModelDeployment: its name."""
+REVISION_LABEL: Final = f"{GROUP}/revision"
+"""Of the same: what they are made from."""
 
 
 def short_name(name: str) -> str:

@@ -24,11 +24,18 @@ from rightslice.kube.cluster.read import (
     UNBOUND,
     bound_requests,
     labels_of,
+    own_pod,
     read_limit_ranges,
     read_node,
     read_quota,
 )
-from rightslice.kube.cluster.view import Cluster, ClusterNode, ResourceQuota
+from rightslice.kube.cluster.view import (
+    Cluster,
+    ClusterNode,
+    OwnKey,
+    OwnPods,
+    ResourceQuota,
+)
 from rightslice.kube.cluster.volumes import read_claim, read_volume
 from rightslice.kube.parse.decoded import at, mapping, text
 
@@ -99,6 +106,7 @@ class ClusterState:
     _hardware: dict[str, NodeHardware] = field(default_factory=dict)
     _built: dict[str, ClusterNode] = field(default_factory=dict)
     _pods: dict[Key, tuple[str, Amounts]] = field(default_factory=dict)
+    _own: dict[Key, tuple[OwnKey, OwnPods]] = field(default_factory=dict)
     _used: _Sums = field(default_factory=_Sums)
     _asked: _Sums = field(default_factory=_Sums)
     _held: dict[str, dict[Key, Any]] = field(default_factory=lambda: {kind: {} for kind in _READ})
@@ -201,7 +209,14 @@ class ClusterState:
             namespaces=_by_name(self._held["Namespace"]),
             volume_claims=dict(self._held["PersistentVolumeClaim"]),
             volumes=_by_name(self._held["PersistentVolume"]),
+            own_pods=self._own_pods(),
         )
+
+    def _own_pods(self) -> dict[OwnKey, OwnPods]:
+        found: dict[OwnKey, OwnPods] = {}
+        for key, one in self._own.values():
+            found[key] = found.get(key, OwnPods()) + one
+        return found
 
     def _counted(self, quota: ResourceQuota) -> ResourceQuota:
         """Return *quota* with at least what the pods in sight, and the promised ones, hold.
@@ -280,9 +295,13 @@ class ClusterState:
             self._used.add(node, amounts)
             self._asked.add(key[0], amounts)
             self._built.pop(node, None)
+            own = own_pod(given)
+            if own is not None:
+                self._own[key] = own
         return True
 
     def _forget_pod(self, key: Key) -> None:
+        self._own.pop(key, None)
         node, amounts = self._pods.pop(key, (UNBOUND, {}))
         self._used.take(node, amounts)
         self._asked.take(key[0], amounts)

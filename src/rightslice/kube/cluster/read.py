@@ -12,9 +12,17 @@ from rightslice.kube.cluster.demand import pod_requests
 from rightslice.kube.cluster.dra import DraPool, DraStock
 from rightslice.kube.cluster.dra_read import asked_by, noted_claims, read_stocks, taken_by
 from rightslice.kube.cluster.quantity import parse_quantity
-from rightslice.kube.cluster.view import Cluster, ClusterNode, LimitRange, ResourceQuota, Taint
+from rightslice.kube.cluster.view import (
+    Cluster,
+    ClusterNode,
+    LimitRange,
+    OwnKey,
+    OwnPods,
+    ResourceQuota,
+    Taint,
+)
 from rightslice.kube.cluster.volumes import read_claim, read_volume
-from rightslice.kube.manifest import GROUP
+from rightslice.kube.manifest import GROUP, OWNER_LABEL, REVISION_LABEL
 from rightslice.kube.parse.decoded import at, items, mapping, text
 
 Decoded = Mapping[str, object]
@@ -40,6 +48,9 @@ def read_cluster(objects: Mapping[str, Iterable[Decoded]]) -> Read:
     """
     problems: list[str] = []
     used: dict[str, dict[str, Fraction]] = {}
+    own: dict[OwnKey, OwnPods] = {}
+    for key, one in (found for pod in objects.get("Pod", ()) if (found := own_pod(pod))):
+        own[key] = own.get(key, OwnPods()) + one
     for node, asked in _each(objects.get("Pod", ()), bound_requests, problems):
         held = used.setdefault(node, {})
         for resource, amount in asked.items():
@@ -66,6 +77,7 @@ def read_cluster(objects: Mapping[str, Iterable[Decoded]]) -> Read:
             for one in objects.get("PersistentVolumeClaim", ())
         },
         volumes={_name(one): read_volume(one) for one in objects.get("PersistentVolume", ())},
+        own_pods=own,
     )
     return Read(cluster=cluster, problems=tuple(problems))
 
@@ -107,6 +119,17 @@ def bound_requests(pod: Decoded) -> tuple[str, dict[str, Fraction]]:
     if at(pod, "status", "phase") in _ENDED:
         return node, {}
     return node, {**pod_requests(pod), **noted_claims(pod)}
+
+
+def own_pod(pod: Decoded) -> tuple[OwnKey, OwnPods] | None:
+    """Return what *pod* serves, and itself as a count; None when that is no ModelDeployment."""
+    labels = labels_of(pod)
+    owner, revision = labels.get(OWNER_LABEL), labels.get(REVISION_LABEL)
+    if owner is None or revision is None or at(pod, "status", "phase") in _ENDED:
+        return None
+    key = text(at(pod, "metadata", "namespace")) or "", owner, revision
+    is_bound = at(pod, "spec", "nodeName") is not None
+    return key, OwnPods(bound=1) if is_bound else OwnPods(waiting=1)
 
 
 def read_node(node: Decoded) -> ClusterNode:

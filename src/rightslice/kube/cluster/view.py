@@ -93,6 +93,24 @@ class LimitRange:
     gets the default, or is refused (kubernetes plugin/pkg/admission/limitranger)."""
 
 
+OwnKey = tuple[str, str, str]
+"""Namespace, ModelDeployment, revision."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnPods:
+    """Pods of one revision of a ModelDeployment."""
+
+    bound: int = 0
+    """Those that have their place, ready or not."""
+    waiting: int = 0
+    """Those that are bound to no node: what they ask for is pending."""
+
+    def __add__(self, other: OwnPods) -> OwnPods:
+        """Return the two together."""
+        return OwnPods(bound=self.bound + other.bound, waiting=self.waiting + other.waiting)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
     """One moment of a cluster."""
@@ -108,6 +126,8 @@ class Cluster:
     """PersistentVolumeClaims by namespace and name."""
     volumes: Mapping[str, Volume] = field(default_factory=dict)
     """PersistentVolumes by name."""
+    own_pods: Mapping[OwnKey, OwnPods] = field(default_factory=dict)
+    """Pods of ModelDeployments, counted with their requests where those are."""
 
     def quotas_of(self, namespace: str) -> tuple[ResourceQuota, ...]:
         """Return the quotas of *namespace*."""

@@ -87,11 +87,12 @@ def _holds_still(kept: WorkedOut, served: Served, now: dt.datetime, stock: Stock
         return False
     if kept.room is None:
         return True
-    shelves = stock.shelves(kept.sizes)
+    shelves, stand = stock.shelves(kept.sizes), stand_of(served, stock.world.cluster)
     wanted = [
-        (stock.offer(shelves[index], served.namespace), replicas) for index, replicas in kept.wanted
+        (stock.offer(shelves[index], served.namespace, stand.waiting), replicas)
+        for index, replicas in kept.wanted
     ]
-    return room_for(wanted, stand_of(served)) == kept.room
+    return room_for(wanted, stand) == kept.room
 
 
 def _outlasts(kept: WorkedOut, now: dt.datetime) -> bool:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from rightslice.core.catalog.question import Question
@@ -35,21 +35,38 @@ class Room:
     """Why the first of them cannot; None when it can."""
 
 
+OfferKey = tuple[str, str, int]
+"""Offer, resource and how much of it a pod asks for."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stand:
     """Where a ModelDeployment stands already."""
 
     current: OfferStatus | None
     """What runs, or what was last recommended where nothing does."""
-    held: int
-    """Replicas of the current offer that have their place already."""
+    placed: Mapping[OfferKey, int] = field(default_factory=dict)
+    """Pods that have their place already, by what they hold."""
+    waiting: Mapping[str, int] = field(default_factory=dict)
+    """What pods ask for that are bound to no node, by resource: pending, and their own."""
 
     def is_on(self, offer: ClusterOffer) -> bool:
         """Whether *offer* is the current one."""
-        if self.current is None:
-            return False
-        there = self.current.offer, self.current.resource, self.current.count
-        return (offer.offer.name, offer.resource, offer.count) == there
+        return self.current is not None and offer_key(self.current) == key_of(offer)
+
+    def placed_on(self, offer: ClusterOffer) -> int:
+        """Return how many pods have their place on *offer* already."""
+        return self.placed.get(key_of(offer), 0)
+
+
+def offer_key(offer: OfferStatus) -> OfferKey:
+    """Return what tells *offer* from others."""
+    return offer.offer, offer.resource, offer.count
+
+
+def key_of(offer: ClusterOffer) -> OfferKey:
+    """Return the same of an offer of the cluster."""
+    return offer.offer.name, offer.resource, offer.count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,17 +100,11 @@ def room_for(wanted: Sequence[tuple[ClusterOffer, int]], stand: Stand) -> Room:
 
     All replicas need a place beside what runs now: those that have theirs already count.
     """
-    had = tuple(_can_be_had(offer, replicas, stand) for offer, replicas in wanted)
+    had = tuple(replicas <= stand.placed_on(offer) + offer.free for offer, replicas in wanted)
     if not had or had[0]:
         return Room(had=had, why=None)
     offer, replicas = wanted[0]
     return Room(had=had, why=offer.obstacle or f"{offer.free} of {replicas} places are free")
-
-
-def _can_be_had(offer: ClusterOffer, replicas: int, stand: Stand) -> bool:
-    if stand.is_on(offer):
-        return replicas <= stand.held + offer.free
-    return offer.obstacle is None and replicas <= offer.free
 
 
 def choose(asking: Asking, world: World) -> Chosen:

@@ -19,6 +19,7 @@ from rightslice.core.catalog.question import Question
 from rightslice.core.catalog.traffic import ClosedLoop
 from rightslice.kube.admission.offers import Item
 from rightslice.kube.admission.settings import Mode
+from rightslice.kube.cluster.view import Cluster, OwnPods
 from rightslice.kube.crd.deployment import (
     Lowering,
     ModelDeploymentSpec,
@@ -26,7 +27,15 @@ from rightslice.kube.crd.deployment import (
     OfferStatus,
 )
 from rightslice.kube.operate.ask import ask
-from rightslice.kube.operate.choose import Asking, Room, Stand, choose, seconds_left
+from rightslice.kube.operate.choose import (
+    Asking,
+    OfferKey,
+    Room,
+    Stand,
+    choose,
+    offer_key,
+    seconds_left,
+)
 from rightslice.kube.operate.claims import template_actions
 from rightslice.kube.operate.objects import Rendered, rendered
 from rightslice.kube.operate.offers import Choice, Sizes, Stock, offers_for, sizes_of
@@ -189,14 +198,15 @@ def _told(outcome: Outcome, findings: Findings) -> Decision:
 def _chosen(start: WorkedOut, findings: Findings, world: World, stock: Stock) -> WorkedOut:
     served, question = findings.served, findings.question
     assert question is not None
-    offers = offers_for(question, served.namespace, stock)
+    stand = stand_of(served, world.cluster)
+    offers = offers_for(question, served.namespace, stock, stand.waiting)
     if not offers:
         why = "no node hands out an NVIDIA GPU that is known; label and device plugin are missing"
         return _refused(start, Outcome.NO_ROOM, findings, (why,))
     asking = Asking(
         question=question,
         offers=offers,
-        stand=stand_of(served),
+        stand=stand,
         before=served.before.lowering,
         now=findings.now,
     )
@@ -204,9 +214,9 @@ def _chosen(start: WorkedOut, findings: Findings, world: World, stock: Stock) ->
     findings = replace(findings, chosen=chosen)
     if chosen.choice is None:
         outcome = Outcome.NOTHING_HOLDS if chosen.ideal is None else Outcome.NO_ROOM
-        decision = replace(_told(outcome, findings), held=_unseen(served))
+        decision = replace(_told(outcome, findings), held=_unseen(served, world.cluster))
     else:
-        decision = _with_objects(findings, chosen.choice, question)
+        decision = _with_objects(findings, chosen.choice, question, world.cluster)
     places = {id(one): index for index, one in enumerate(offers)}
     wanted = tuple((places[id(one.cluster_offer)], one.replicas) for one in chosen.choices)
     decision = replace(decision, due=_due(chosen.lowering, world, findings.now))
@@ -227,10 +237,20 @@ def _due(lowering: Lowering | None, world: World, now: dt.datetime) -> dt.dateti
     return now + dt.timedelta(seconds=min(left, _LONGEST_WAIT_SECONDS))
 
 
-def stand_of(served: Served) -> Stand:
-    """Return where *served* stands: what runs, or what was last recommended."""
-    current = current_offer(served)
-    return Stand(current=current, held=0 if current is None else _held(served, current))
+def stand_of(served: Served, cluster: Cluster) -> Stand:
+    """Return where *served* stands: what runs or was last recommended, and where its pods are.
+
+    Pods are those that the cluster counts, so that a place is never both taken and free.
+    """
+    placed: dict[OfferKey, int] = {}
+    waiting: dict[str, int] = {}
+    offers = {one.revision: one.offer for one in served.running if one.offer is not None}
+    for revision, offer in offers.items():
+        own = pods_of(served, revision, cluster)
+        key = offer_key(offer)
+        placed[key] = placed.get(key, 0) + own.bound
+        waiting[offer.resource] = waiting.get(offer.resource, 0) + own.waiting * offer.count
+    return Stand(current=current_offer(served), placed=placed, waiting=waiting)
 
 
 def current_offer(served: Served) -> OfferStatus | None:
@@ -249,17 +269,9 @@ def _ready(served: Served, revision: str) -> int:
     return sum(one.ready for one in served.running if one.revision == revision)
 
 
-def _held(served: Served, current: OfferStatus) -> int:
-    """Return the pods on the current offer: bound, or counted as waiting for a place of it."""
-    return sum(
-        one.pods
-        for one in served.running
-        if one.offer is not None
-        and (one.offer.offer, one.offer.resource) == (current.offer, current.resource)
-    )
-
-
-def _with_objects(findings: Findings, choice: Choice, question: Question) -> Decision:
+def _with_objects(
+    findings: Findings, choice: Choice, question: Question, cluster: Cluster
+) -> Decision:
     served = findings.served
     made = rendered(served, choice, question)
     kept = _kept(served, choice, question, made)
@@ -270,7 +282,9 @@ def _with_objects(findings: Findings, choice: Choice, question: Question) -> Dec
         guaranteed=question.min_replicas,
         elastic=max(0, choice.replicas - question.min_replicas),
     )
-    decision = replace(_told(Outcome.RECOMMENDED, findings), held=_claimed(served, choice, target))
+    seen = pods_of(served, target.revision, cluster)
+    held = _beyond(choice.cluster_offer.resource, choice.cluster_offer.count, choice.replicas, seen)
+    decision = replace(_told(Outcome.RECOMMENDED, findings), held=(held,))
     if findings.mode is not Mode.ENFORCE:
         return decision
     return replace(decision, actions=_actions(served, runs, target))
@@ -299,7 +313,8 @@ def _kept(served: Served, choice: Choice, question: Question, made: Rendered) ->
         same = (offer.offer, offer.resource, offer.count) == (
             choice.name, choice.cluster_offer.resource, choice.cluster_offer.count,
         )  # fmt: skip
-        if same and one.image == made.image and _serves(one, made, question, choice.replicas):
+        same = same and (one.image, one.settings) == (made.image, made.settings)
+        if same and _serves(one, made, question, choice.replicas):
             return one
     return None
 
@@ -336,16 +351,22 @@ def _number(written: str | None) -> int:
     return int(written) if written is not None and written.isdecimal() else 0
 
 
-def _claimed(served: Served, choice: Choice, target: Target) -> tuple[tuple[str, int], ...]:
-    """Return what *choice* takes beyond the pods in sight, which the cluster counts itself."""
-    resource, count = choice.amounts
-    seen = sum(one.pods for one in served.running if one.revision == target.revision)
-    return ((resource, max(0, count - seen * choice.cluster_offer.count)),)
+def pods_of(served: Served, revision: str, cluster: Cluster) -> OwnPods:
+    """Return the pods of one revision as the cluster counts them, where what they hold counts."""
+    return cluster.own_pods.get((served.namespace, served.name, revision), OwnPods())
 
 
-def _unseen(served: Served) -> tuple[tuple[str, int], ...]:
+def _beyond(resource: str, count: int, replicas: int, seen: OwnPods) -> tuple[str, int]:
+    """Return what replicas take beyond the pods in sight, whose part the cluster counts itself."""
+    return resource, max(0, replicas - seen.bound - seen.waiting) * count
+
+
+def _unseen(served: Served, cluster: Cluster) -> tuple[tuple[str, int], ...]:
+    asked: dict[str, int] = {}
+    for one in served.running:
+        asked[one.revision] = asked.get(one.revision, 0) + one.replicas
+    offers = {one.revision: one.offer for one in served.running if one.offer is not None}
     return tuple(
-        (one.offer.resource, max(0, one.replicas - one.pods) * one.offer.count)
-        for one in served.running
-        if one.offer is not None and one.replicas > one.pods
+        _beyond(offer.resource, offer.count, asked[name], pods_of(served, name, cluster))
+        for name, offer in offers.items()
     )

@@ -33,6 +33,8 @@ _NEEDS: Final = replace(needs_of({"spec": {"tolerations": TOLERATIONS}}, "", 1),
 """What its pods need beside the GPU, which they ask DRA for by claims of their own."""
 _Price = tuple[str, str, int]
 """Resource, and label and memory of the device behind it."""
+Own = Mapping[str, int]
+"""What pods of one ModelDeployment wait for, by resource."""
 Sizes = tuple[int, ...]
 """Cards a pod may span."""
 
@@ -92,15 +94,18 @@ class Stock:
         self.shelves(sizes)
         return self.known[sizes]
 
-    def free(self, shelf: Shelf, namespace: str) -> int:
-        """Return how many pods of *namespace* can be put somewhere now."""
+    def free(self, shelf: Shelf, namespace: str, own: Own) -> int:
+        """Return how many pods of *namespace* can be put somewhere now.
+
+        What *own* pods wait for is not held back from them.
+        """
         if self._not_allowed(shelf.item, namespace) is not None:
             return 0
-        return free_places(shelf, self._waiting(shelf))
+        return free_places(shelf, self._waiting(shelf, own))
 
-    def offer(self, shelf: Shelf, namespace: str) -> ClusterOffer:
-        """Return *shelf* as pods of *namespace* can have it now."""
-        free = self.free(shelf, namespace)
+    def offer(self, shelf: Shelf, namespace: str, own: Own) -> ClusterOffer:
+        """Return *shelf* as pods of *namespace* can have it now, waiting ones included."""
+        free = self.free(shelf, namespace, own)
         why = None if free else self._not_allowed(shelf.item, namespace) or shortage(shelf)
         return cluster_offer(shelf.item, free, why)
 
@@ -109,8 +114,14 @@ class Stock:
         for resource, count in held:
             self._spoken[resource] = self._spoken.get(resource, 0) + count
 
-    def _waiting(self, shelf: Shelf) -> int:
-        return lost(shelf, self.world.cluster.pending) + lost(shelf, self._spoken)
+    def _waiting(self, shelf: Shelf, own: Own) -> int:
+        pending = self.world.cluster.pending
+        if any(own.values()):
+            pending = {
+                name: max(amount - own.get(name, 0), Fraction(0))
+                for name, amount in pending.items()
+            }
+        return lost(shelf, pending) + lost(shelf, self._spoken)
 
     def _not_allowed(self, item: Item, namespace: str) -> str | None:
         key = namespace, item.resource, item.count
@@ -131,9 +142,11 @@ def sizes_of(question: Question) -> Sizes:
     return _RANKS if question.tensor_parallel is None else (question.tensor_parallel,)
 
 
-def offers_for(question: Question, namespace: str, stock: Stock) -> tuple[ClusterOffer, ...]:
+def offers_for(
+    question: Question, namespace: str, stock: Stock, own: Own
+) -> tuple[ClusterOffer, ...]:
     """Return every offer of the cluster, free or not, with its price where that is known."""
-    return tuple(stock.offer(one, namespace) for one in stock.shelves(sizes_of(question)))
+    return tuple(stock.offer(one, namespace, own) for one in stock.shelves(sizes_of(question)))
 
 
 def _prices(world: World) -> Mapping[_Price, Fraction | None]:

@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Final
 
 from rightslice.core.catalog.model import Model
+from rightslice.kube import manifest
 from rightslice.kube.admission.decide import Recommend
 from rightslice.kube.admission.settings import Mode
 from rightslice.kube.cluster.hardware import NodeHardware
@@ -25,9 +26,10 @@ from rightslice.kube.operate.ask import Release
 from rightslice.kube.parse.decoded import at, mapping, text
 
 PART_LABEL: Final = f"{GROUP}/part"
-REVISION_LABEL: Final = f"{GROUP}/revision"
-OWNER_LABEL: Final = f"{GROUP}/model-deployment"
+REVISION_LABEL: Final = manifest.REVISION_LABEL
+OWNER_LABEL: Final = manifest.OWNER_LABEL
 OFFER_NOTE: Final = f"{GROUP}/offer-status"
+SETTINGS_NOTE: Final = f"{GROUP}/pod-settings"
 Key = tuple[str, str]
 """Namespace and name."""
 
@@ -57,6 +59,8 @@ class Running:
     leaving: int = 0
     """Pods on a node that is being emptied: so many are wanted beside them, elsewhere."""
     image: str = ""
+    settings: str = ""
+    """Of its pods, as `settings_digest` tells them apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +145,7 @@ def read_running(given: Mapping[str, object]) -> Running | None:
         offer=_offer(mapping(at(given, "metadata", "annotations")).get(OFFER_NOTE)),
         arguments=_arguments(given),
         image=text(_container(given).get("image")) or "",
+        settings=text(mapping(at(given, "metadata", "annotations")).get(SETTINGS_NOTE)) or "",
     )
 
 

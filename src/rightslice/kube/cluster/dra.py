@@ -18,6 +18,8 @@ from rightslice.core.catalog.mig import ProfileName
 
 CLAIM_PREFIX: Final = "resourceclaim:"
 """Of what is asked for by a claim, where a name of it is needed: ``resourceclaim:2g.10gb``."""
+_SLOT: Final = "memory-slice"
+"""Counters of NVIDIA's driver that a placement takes whole (partitions.go, memsliceCounterName)."""
 CARD: Final = "gpu"
 """What a claim of a whole card is called behind the prefix."""
 Counter = tuple[str, str]
@@ -54,6 +56,11 @@ class DraDevice:
     memory_bytes: int | None = None
     is_tainted: bool = False
     """A taint keeps claims off that do not tolerate it; ours tolerate none."""
+
+    @cached_property
+    def sets(self) -> frozenset[str]:
+        """The counter sets that it takes from: its card's."""
+        return frozenset(counters for counters, _ in self.takes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +112,7 @@ class DraStock:
         """Return how many devices of *unit* one more device of *other* can cost, wherever it goes.
 
         At most as many as it shares a counter with that holds only one of the two; of a counter
-        that is divided, as many as its part would do for.
+        that is divided, as many as its part would do for. Never too few; at times one too many.
         """
         key = unit.product, unit.profile, other
         if key not in self._breaks:
@@ -115,13 +122,32 @@ class DraStock:
         return self._breaks[key]
 
     def _cost(self, ours: Sequence[DraDevice], other: DraDevice) -> int:
-        clashes = sum(self._clash(one, other) for one in ours)
-        part = 0
-        for one in ours:
-            for counter, amount in one.takes.items():
-                if amount and other.takes.get(counter):
-                    part = max(part, math.ceil(other.takes[counter] / amount))
-        return max(clashes, min(part, len(ours)))
+        near = [one for one in ours if one.name == other.name or one.sets & other.sets]
+        clashes = sum(self._clash(one, other) for one in near)
+        parts = (
+            math.ceil(other.takes[counter] / amount)
+            for one in near
+            for counter, amount in one.takes.items()
+            if amount and counter in self._short and other.takes.get(counter)
+        )
+        return min(max(clashes, *parts, 0), most_at_once(near, self.counters))
+
+    @cached_property
+    def _short(self) -> frozenset[Counter]:
+        """Counters that can run out before the memory slices of their card.
+
+        The others (memory: a placement has no more than the part of its slices) decide nothing.
+        """
+        found = set()
+        for counter, total in self.counters.items():
+            slots = sum(
+                name.startswith(_SLOT) and sets == counter[0] for sets, name in self.counters
+            )
+            for one in self.devices:
+                part = sum(name.startswith(_SLOT) for _, name in one.takes)
+                if one.takes.get(counter, 0) * slots > total * part:
+                    found.add(counter)
+        return frozenset(found)
 
     def _clash(self, one: DraDevice, other: DraDevice) -> bool:
         return one.name == other.name or any(
@@ -182,7 +208,7 @@ def most_at_once(devices: Iterable[DraDevice], left: Mapping[Counter, int]) -> i
     groups: dict[frozenset[str], list[DraDevice]] = {}
     for one in devices:
         if _fits(one, left):
-            groups.setdefault(frozenset(counters for counters, _ in one.takes), []).append(one)
+            groups.setdefault(one.sets, []).append(one)
     loose = groups.pop(frozenset(), [])
     if any(
         len(sets) > 1 for sets in groups

@@ -20,9 +20,10 @@ from rightslice.edge.live.state import Found, FoundCard, live_state
 from rightslice.errors import InputError
 from rightslice.kube.cluster.hardware import gpu_resources
 from rightslice.kube.cluster.view import ClusterNode
-from rightslice.kube.operate.gather import object_key, owner_key
+from rightslice.kube.operate.gather import object_key
 from rightslice.kube.snapshot.fleet import Seen, look
 from rightslice.kube.snapshot.holders import Held, Key
+from rightslice.kube.snapshot.owners import owners_of
 from rightslice.kube.snapshot.value import Snapshot
 
 _WHERE: Final = "the cluster"
@@ -94,7 +95,7 @@ def node_uses(snapshot: Snapshot, catalog: Catalog) -> tuple[NodeUse, ...]:
         InputError: when the snapshot has no nodes, or pods could not be listed.
     """
     seen = look(snapshot, sources_of(catalog, {}).facts)
-    owners = _owners(snapshot)
+    owners = {key: owner[1] for key, owner in owners_of(snapshot).items()}
     held: dict[str, list[Held]] = {}
     for one in seen.held:
         held.setdefault(one.node, []).append(one)
@@ -106,16 +107,6 @@ def node_uses(snapshot: Snapshot, catalog: Catalog) -> tuple[NodeUse, ...]:
             here.problem = here.problem or told or seen.hardware[node.name].problem
             found.append(_used(node, here, (seen, catalog), (held.get(node.name, []), owners)))
     return tuple(found)
-
-
-def _owners(snapshot: Snapshot) -> dict[Key, str]:
-    """Return the ModelDeployment of each Deployment that belongs to one."""
-    found: dict[Key, str] = {}
-    for one in snapshot.of("Deployment"):
-        owner = owner_key(one)
-        if owner is not None:
-            found["Deployment", *object_key(one)] = owner[1]
-    return found
 
 
 def _objects(snapshot: Snapshot) -> dict[str, list[dict[str, Any]]]:

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from rightslice.entry.cli.console import console
 from rightslice.entry.cli.plan_cards import print_cards
-from rightslice.kube.snapshot.compare import ClusterPlan, Comparison, Savings
+from rightslice.kube.snapshot.result import ClusterPlan, Comparison, Savings
 from rightslice.kube.snapshot.stock import ClusterFit
 from rightslice.units import HOURS_PER_MONTH, format_ratio, format_usd
 
@@ -24,9 +24,11 @@ def print_cluster_plan(found: ClusterPlan, *, written: Sequence[Path]) -> None:
     """Print every server now and as proposed, what is left out, the cards, and what it saves."""
     out = console()
     taken = f", as of {found.taken_at}" if found.taken_at else ""
+    ours = len(found.servers) - len(found.plan.workloads)
+    theirs = f", {ours} as the operator decides (ModelDeployments)" if ours else ""
     out.print(
-        f"[bold]{len(found.servers)} servers planned[/], {len(found.left_out)} left where they are"
-        f"{taken}"
+        f"[bold]{len(found.plan.workloads)} servers planned[/]{theirs},"
+        f" {len(found.left_out)} left where they are{taken}"
     )
     if found.servers:
         out.print(_table(found.servers))

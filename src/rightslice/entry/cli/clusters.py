@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
     from rightslice.core.catalog.question import Question
     from rightslice.core.fit.constants import FittedConstants
     from rightslice.core.packing.live import LiveState
-    from rightslice.kube.snapshot.compare import Asking, ClusterPlan
+    from rightslice.kube.operate.decided import Decided
+    from rightslice.kube.snapshot.compare import Asking
     from rightslice.kube.snapshot.fleet import Rules
+    from rightslice.kube.snapshot.result import ClusterPlan
     from rightslice.kube.snapshot.stock import ClusterFit
     from rightslice.kube.snapshot.value import Snapshot
 
@@ -133,11 +136,24 @@ def planned_cluster(
 
     snapshot = snapshot_at(cluster)
     with working("fitting the cluster's servers"):
+        asking = replace(asking, decided=decided_in(snapshot, asking.constants))
         found = plan_cluster(snapshot, sources_of(Catalog(), own_prices), rules, asking)
     for one in found.servers:
         if one.proposed is None:
             warn(f"{one.name} is not placed: {one.reason}")
     return found
+
+
+def decided_in(snapshot: Snapshot, constants: FittedConstants) -> tuple[Decided, ...]:
+    """Return what the operator decides about the ModelDeployments of *snapshot*."""
+    if not snapshot.of("ModelDeployment"):
+        return ()
+    from rightslice.core.fit.answers import Answers  # noqa: PLC0415 - only here
+    from rightslice.edge.catalog_files import Catalog  # noqa: PLC0415 - only here
+    from rightslice.edge.cluster.operated import operated  # noqa: PLC0415 - only here
+
+    now = dt.datetime.now(tz=dt.UTC)
+    return operated(snapshot, Catalog(), Answers(constants).recommend, now).decided()
 
 
 def fitted_cluster(

@@ -36,7 +36,8 @@ from rightslice.entry.cli.clusters import (
 from rightslice.entry.cli.console import Exit, Output, OutputOption, print_json, warn, working
 from rightslice.entry.cli.options import CalibrationsOption, PricesOption
 from rightslice.errors import InputError
-from rightslice.kube.snapshot.compare import Asking, ClusterPlan
+from rightslice.kube.snapshot.compare import Asking
+from rightslice.kube.snapshot.result import ClusterPlan
 
 FleetArgument = Annotated[
     Path | None, typer.Argument(metavar="FLEET.yaml", help="The fleet file (kind: Fleet).")
@@ -153,7 +154,7 @@ def _cluster(
 
         print_cluster_plan(found, written=written)
         print_calibrations(constants, _servers(found.plan), today)
-    return Exit.NO if found.plan.not_placed else Exit.DONE
+    return Exit.NO if any(one.proposed is None for one in found.servers) else Exit.DONE
 
 
 def _write(

@@ -111,7 +111,7 @@ def _answer(subject: Subject) -> type | UnionType:  # noqa: C901, PLR0911, PLR09
             return GridLayouts
         case Subject.PLAN:
             from rightslice.core.plan.result import Plan  # noqa: PLC0415 - only here
-            from rightslice.kube.snapshot.compare import ClusterPlan  # noqa: PLC0415 - only here
+            from rightslice.kube.snapshot.result import ClusterPlan  # noqa: PLC0415 - only here
 
             return Plan | ClusterPlan
         case Subject.CATALOG:

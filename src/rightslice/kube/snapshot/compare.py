@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
-from typing import ClassVar
 
 from rightslice.core.catalog.device import Device
 from rightslice.core.catalog.fleet import NodeGroup
@@ -22,97 +21,16 @@ from rightslice.core.fit.constants import FittedConstants
 from rightslice.core.fit.result import Candidate, Refused
 from rightslice.core.plan.plan import plan
 from rightslice.core.plan.result import NotPlaced, Plan, WorkloadPlan
+from rightslice.kube.operate.decided import Decided
 from rightslice.kube.snapshot.claims import CARD_CLASS, MIG_CLASS
 from rightslice.kube.snapshot.fleet import ClusterFleet, Rules, Sources, fleet_of
 from rightslice.kube.snapshot.holders import Held
-from rightslice.kube.snapshot.servers import LeftOut, Planned, held_text
+from rightslice.kube.snapshot.ours import compared, not_held_back
+from rightslice.kube.snapshot.result import ClusterPlan, Comparison, Current, Proposed, Savings
+from rightslice.kube.snapshot.servers import LeftOut, Planned, devices_text, held_text
 from rightslice.kube.snapshot.value import Snapshot
 
 _IDLE_NOTE = "nothing runs on "
-
-
-@dataclass(frozen=True, kw_only=True)
-class Current:
-    """What a server holds now."""
-
-    resources: tuple[str, ...]
-    """``2 x nvidia.com/gpu``, over all replicas; empty while all of its pods wait."""
-    devices: tuple[str, ...]
-    """``2 x A100-SXM4-40GB``, by the nodes they run on."""
-    replicas: int
-    waiting: int
-    """Pods that are bound to no node."""
-    usd_per_hour: Decimal | None
-    """None when the price of a node is not known."""
-    verdict: str
-    """``holds``, or why it does not hold the load; ``not judged ...`` where nobody can tell."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Proposed:
-    """What the plan gives it."""
-
-    offer: str
-    resource: str
-    """What each replica asks for: ``1 x nvidia.com/mig-2g.10gb``, or a device by DRA claim."""
-    replicas: int
-    usd_per_hour: Decimal | None
-    headroom_ratio: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """One server, now and as the plan has it."""
-
-    name: str
-    """As the plan calls it."""
-    namespace: str
-    object_kind: str
-    object_name: str
-    current: Current
-    proposed: Proposed | None
-    """None when nothing in the fleet holds its load."""
-    saved_usd_per_hour: Decimal | None
-    """Negative where it needs more than it has; None where a price or a side is missing."""
-    reason: str
-    """Why the proposal, in one line."""
-    assumed: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Savings:
-    """The servers together."""
-
-    usd_per_hour_now: Decimal | None
-    usd_per_hour_proposed: Decimal | None
-    saved_usd_per_hour: Decimal | None
-    servers_counted: int
-    """Servers with a price on both sides; the others are not in the sums."""
-    nodes_free: tuple[str, ...]
-    """Nodes that the plan leaves empty, and that nobody else uses."""
-    nodes_free_usd_per_hour: Decimal | None
-    nodes_idle_now: tuple[str, ...]
-    """Those of them on which no pod holds a GPU already now."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClusterPlan:
-    """A cluster as it is, and as it could be."""
-
-    __record__: ClassVar = (
-        "taken_at", "savings", "servers", "left_out", "problems", "assumed", "plan",
-    )  # fmt: skip
-
-    taken_at: str | None
-    """When the snapshot was taken; None when nobody knows."""
-    savings: Savings
-    servers: tuple[Comparison, ...]
-    left_out: tuple[LeftOut, ...]
-    """Servers and other holders of GPUs that stay where they are, and why."""
-    problems: tuple[str, ...]
-    """What could not be read or used."""
-    assumed: tuple[str, ...]
-    plan: Plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +40,8 @@ class Asking:
     constants: FittedConstants
     today: dt.date
     time_limit_seconds: float = 3.0
+    decided: tuple[Decided, ...] = ()
+    """What the operator decides about the snapshot's ModelDeployments."""
 
 
 def plan_cluster(snapshot: Snapshot, sources: Sources, rules: Rules, asking: Asking) -> ClusterPlan:
@@ -146,15 +66,18 @@ def plan_cluster(snapshot: Snapshot, sources: Sources, rules: Rules, asking: Ask
         _compared(planned, item, cluster)
         for planned, item in zip(cluster.planned, answer.workloads, strict=True)
     )
+    ours = tuple(compared(asking.decided, cluster.seen.held, cluster.owners))
+    servers += tuple(one for one in ours if isinstance(one, Comparison))
     named = _named(answer, cluster)
     return ClusterPlan(
         taken_at=snapshot.taken_at,
         savings=_savings(servers, named, cluster),
         servers=servers,
-        left_out=cluster.left_out,
+        left_out=(*cluster.left_out, *(one for one in ours if isinstance(one, LeftOut))),
         problems=cluster.problems,
-        assumed=cluster.assumed,
+        assumed=(*cluster.assumed, *not_held_back(asking.decided)),
         plan=named,
+        model_deployments=asking.decided,
     )
 
 
@@ -210,7 +133,7 @@ def _current(planned: Planned, item: WorkloadPlan, cluster: ClusterFleet) -> Cur
     complete = bool(bound) and not waiting and len(known) == len(amounts)
     return Current(
         resources=held_text(bound),
-        devices=_devices(bound),
+        devices=devices_text(bound),
         replicas=planned.server.replicas,
         waiting=waiting,
         usd_per_hour=cents(sum(known, Fraction(0))) if complete else None,
@@ -231,14 +154,6 @@ def _card_prices(cluster: ClusterFleet) -> dict[str, Fraction | None]:
 def _amount(one: Held, prices: Mapping[str, Fraction | None]) -> Fraction | None:
     price = prices.get(one.node)
     return None if price is None or one.device is None else one.cards * price
-
-
-def _devices(held: tuple[Held, ...]) -> tuple[str, ...]:
-    sums: dict[str, int] = {}
-    for one in held:
-        label = "unknown device" if one.device is None else one.device.label
-        sums[label] = sums.get(label, 0) + one.count
-    return tuple(f"{count} x {label}" for label, count in sorted(sums.items()))
 
 
 def _verdict(held: tuple[Held, ...], candidates: Iterable[Candidate]) -> str:

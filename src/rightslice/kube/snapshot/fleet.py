@@ -18,10 +18,12 @@ from rightslice.kube.admission.offers import is_gpu
 from rightslice.kube.cluster.hardware import NodeHardware, hardware_of
 from rightslice.kube.cluster.read import read_cluster
 from rightslice.kube.cluster.view import Cluster, ResourceQuota
+from rightslice.kube.crd.definition import MODEL_DEPLOYMENT
 from rightslice.kube.parse.question import NO_DEFAULTS, Defaults, Lookups
 from rightslice.kube.snapshot.claims import DraView, read_dra
 from rightslice.kube.snapshot.groups import Facts, Grouped, NodeCards, cards_of, group_nodes
 from rightslice.kube.snapshot.holders import Held, Key, cards_held, holders
+from rightslice.kube.snapshot.owners import OwnerKey, owners_of
 from rightslice.kube.snapshot.servers import LeftOut, Planned, Server, judge, servers_of
 from rightslice.kube.snapshot.value import Snapshot
 
@@ -75,6 +77,8 @@ class ClusterFleet:
     """Objects and nodes that could not be read or used, and why."""
     assumed: tuple[str, ...]
     seen: Seen = field(repr=False)
+    owners: Mapping[Key, OwnerKey] = field(default_factory=dict)
+    """Deployments that belong to ModelDeployments, which are not planned here."""
 
 
 def look(snapshot: Snapshot, facts: Facts) -> Seen:
@@ -134,11 +138,13 @@ def fleet_of(snapshot: Snapshot, sources: Sources, rules: Rules) -> ClusterFleet
         InputError: when it has no nodes with GPUs that can be planned, or lacks nodes or pods.
     """
     seen = look(snapshot, sources.facts)
-    planned, left_out = _judged(servers_of(snapshot, seen.held), sources.lookups, rules.defaults)
+    owners = owners_of(snapshot)
+    servers = tuple(one for one in servers_of(snapshot, seen.held) if one.key not in owners)
+    planned, left_out = _judged(servers, sources.lookups, rules.defaults)
     ours = {one.server.key for one in planned}
     others = tuple(one for one in seen.held if one.owner not in ours)
     grouped = group_nodes(seen.cards, cards_held(others), sources.facts, keeps_mig=rules.keeps_mig)
-    if not grouped.groups:
+    if not grouped.groups and (planned or not snapshot.of(MODEL_DEPLOYMENT.kind)):
         raise InputError(
             "the cluster has no GPU that can be planned: "
             + ("; ".join((*seen.problems, *grouped.left_out)) or "no node hands out an NVIDIA GPU")
@@ -153,6 +159,7 @@ def fleet_of(snapshot: Snapshot, sources: Sources, rules: Rules) -> ClusterFleet
         problems=(*seen.problems, *grouped.left_out),
         assumed=(*grouped.assumed, *notes),
         seen=seen,
+        owners=owners,
     )
 
 

@@ -261,6 +261,15 @@ def held_text(held: tuple[Held, ...]) -> tuple[str, ...]:
     return tuple(f"{count} x {name}" for name, count in sorted(sums.items()))
 
 
+def devices_text(held: tuple[Held, ...]) -> tuple[str, ...]:
+    """Return the devices that pods hold, summed."""
+    sums: dict[str, int] = {}
+    for one in held:
+        label = "unknown device" if one.device is None else one.device.label
+        sums[label] = sums.get(label, 0) + one.count
+    return tuple(f"{count} x {label}" for label, count in sorted(sums.items()))
+
+
 def _times(traffic: Traffic, replicas: int) -> Traffic:
     """Return the load of all replicas together."""
     load = traffic.load

@@ -8,8 +8,9 @@ from typing import Any
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.cluster.snapshot import sources_of
 from rightslice.edge.constants import fitted_constants
-from rightslice.kube.snapshot.compare import Asking, ClusterPlan, plan_cluster
+from rightslice.kube.snapshot.compare import Asking, plan_cluster
 from rightslice.kube.snapshot.fleet import ClusterFleet, Rules, fleet_of
+from rightslice.kube.snapshot.result import ClusterPlan
 from rightslice.kube.snapshot.value import Snapshot, snapshot_of
 
 A100 = "NVIDIA-A100-SXM4-40GB"

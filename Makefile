@@ -24,7 +24,7 @@ $(VENV)/.ready: requirements/dev.txt pyproject.toml
 demo: setup      ## plan the example fleet: pictures, manifests and a report in out/
 	@$(BIN)/rightslice plan examples/gpu-as-a-service/fleet.yaml --write out/manifests --report out/report.html
 
-demo-cluster: setup  ## the webhook on a real API server: pods before and after admission
+demo-cluster: setup  ## webhook and operator on a real API server: what becomes of pods and models
 	@$(BIN)/python -m tools.testbed.demo
 
 test: setup lint types imports unit docs  ## everything CI checks

@@ -1,10 +1,11 @@
-"""A cluster to look at: real control plane, a small fleet, the chart, three vLLM pods.
+"""A cluster to look at: real control plane, a small fleet, the chart, vLLM pods and models.
 
     .venv/bin/python -m tools.testbed.demo [--once]
 
 `make demo-cluster` runs it. It prints each pod as it was written and as it was admitted, with the
-reason, and the node that the real scheduler chose. Then the cluster stays, with a kubeconfig to
-play with, until Ctrl-C; with --once it ends at once.
+reason, and the node that the real scheduler chose; then three ModelDeployments, which the operator
+serves, as `kubectl rightslice status` shows them. Then the cluster stays, with a kubeconfig to play
+with, until Ctrl-C; with --once it ends at once.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +30,11 @@ from tools.testbed.release import Release
 
 GIB = 1024
 NAMESPACE = "llm"
+MODELS = "models"
+"""The namespace of what the operator serves."""
 BOUND_SECONDS = 20.0
+SETTLED_SECONDS = 40.0
+API = "rightslice.dev/v1alpha1"
 FLEET = (
     GpuNode(
         name="a100-slices",
@@ -93,6 +99,23 @@ SERVERS = (
 """One that a slice holds, one that needs a card, and one that does not say its vLLM release."""
 
 
+SERVED = (
+    {"kind": "Model", "metadata": {"name": "opt"}, "spec": {"source": "facebook/opt-1.3b"}},
+    {"kind": "Model", "metadata": {"name": "llama"},
+     "spec": {"source": "meta-llama/Llama-3.1-8B-Instruct"}},
+    {"kind": "ModelDeployment", "metadata": {"name": "chat"},
+     "spec": {"model": "opt", "load": {"concurrency": 32}, "input": 128, "output": 128,
+              "slo": {"tpot": "30ms"}, "mode": "enforce"}},
+    {"kind": "ModelDeployment", "metadata": {"name": "assist"},
+     "spec": {"model": "llama", "load": {"rate": "1/s"}, "input": 512, "output": 128,
+              "slo": {"tpot": "60ms", "ttft": "2s"}, "mode": "enforce"}},
+    {"kind": "ModelDeployment", "metadata": {"name": "busy"},
+     "spec": {"model": "llama", "load": {"concurrency": 4000}, "input": 512, "output": 128,
+              "slo": {"tpot": "60ms"}}},
+)  # fmt: skip
+"""Two that slices and a card hold, and one that nothing here does, which is only advised."""
+
+
 def main(arguments: list[str]) -> int:
     """Run the demo; exit 3 with the reason when the programs or the cluster are not to be had."""
     told = Console(stderr=True, highlight=False)
@@ -100,11 +123,14 @@ def main(arguments: list[str]) -> int:
     try:
         with told.status("building the control plane's programs (minutes, the first time only)"):
             assets.build()
-        with ControlPlane.started(folder) as plane:
+        with ControlPlane.started(folder) as plane, ExitStack() as stopped:
             told.print(f"control plane: {plane.server}")
-            release = Release(plane)
+            release = Release(plane, values={"operator": {"enabled": True, "ceiling": "enforce"}})
             try:
                 _show(plane, release, told)
+                operator = release.start_operator()
+                stopped.callback(operator.stop)
+                _serve(plane, told)
                 if "--once" not in arguments:
                     _stay(plane, told)
             finally:
@@ -143,6 +169,37 @@ def _show(plane: ControlPlane, release: Release, told: Console) -> None:
         f"{len(FLEET)} nodes, the chart installed, namespace {NAMESPACE} in enforce; three pods:"
     )
     Console(width=max(Console().width, 120)).print(_table(pods))
+
+
+def _serve(plane: ControlPlane, told: Console) -> None:
+    """Make models and their deployments, wait until those in enforce run, and draw what is."""
+    with told.status("models"):
+        plane.kubectl("create", "namespace", MODELS)
+        for one in SERVED:
+            manifest = json.dumps({"apiVersion": API, **one})
+            plane.kubectl("-n", MODELS, "apply", "-f", "-", stdin=manifest)
+        _settle(plane)
+    told.print(f"\nthe operator, on {len(SERVED)} Models and ModelDeployments in {MODELS}:")
+    subprocess.run(_plugin(plane, "status", f"--namespace={MODELS}"), check=False)
+
+
+def _settle(plane: ControlPlane) -> None:
+    """Wait until every ModelDeployment is answered and the enforced ones run, or for a while."""
+    deadline = time.monotonic() + SETTLED_SECONDS
+    while time.monotonic() < deadline:
+        found = json.loads(plane.kubectl("-n", MODELS, "get", "modeldeployments", "-o=json"))
+        statuses = [(_at(one, "spec", "mode"), one.get("status", {})) for one in found["items"]]
+        if all(
+            status.get("readyReplicas") if mode == "enforce" else status.get("conditions")
+            for mode, status in statuses
+        ):
+            return
+        time.sleep(0.3)
+
+
+def _plugin(plane: ControlPlane, *arguments: str) -> list[str]:
+    module = [sys.executable, "-m", "rightslice.entry.kubectl"]
+    return [*module, *arguments, f"--kubeconfig={plane.admin}"]
 
 
 def _until_reviewed(plane: ControlPlane) -> None:
@@ -205,7 +262,9 @@ def _stay(plane: ControlPlane, told: Console) -> None:
         f"\nThe cluster stays until Ctrl-C. In another terminal:\n"
         f"  export KUBECONFIG={plane.admin} PATH={plane.assets}:$PATH\n"
         f"  kubectl -n {NAMESPACE} get pods -o wide\n"
-        f"  kubectl label namespace {NAMESPACE} rightslice.dev/mode=advise --overwrite"
+        f"  kubectl label namespace {NAMESPACE} rightslice.dev/mode=advise --overwrite\n"
+        f"  kubectl rightslice -n {MODELS} explain chat\n"
+        f"  kubectl rightslice -n {MODELS} whatif chat --concurrency 400"
     )
     while True:
         time.sleep(1)

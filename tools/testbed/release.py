@@ -129,11 +129,23 @@ class Release:
             "delete", "namespace", self.namespace, "--ignore-not-found", "--wait=false"
         )
 
-    def arguments(self) -> list[str]:
-        """Return the arguments of the container that the chart installed."""
+    def arguments(self, deployment: str = "") -> list[str]:
+        """Return the arguments of the container that a Deployment of the chart runs."""
         path = "-o=jsonpath={.spec.template.spec.containers[0].args}"
-        found = self.plane.kubectl("-n", self.namespace, "get", "deployment", self.deployment, path)
+        name = deployment or self.deployment
+        found = self.plane.kubectl("-n", self.namespace, "get", "deployment", name, path)
         return [str(one) for one in json.loads(found)]
+
+    def start_operator(self) -> Program:
+        """Start the operator as the chart's pod would; the values have it enabled."""
+        name = f"{self.name}-operator"
+        account = self.plane.service_account(self.namespace, name)
+        own = (f"--kubeconfig={account}", "--host=127.0.0.1", f"--health-port={free_port()}")
+        log = self.plane.folder / f"{self.namespace}-{name}.log"
+        with log.open("ab") as out:
+            command = [sys.executable, "-m", "rightslice", *self.arguments(name), *own]
+            process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
+        return Program(name, process, log)
 
     def start(self, port: int | None = None, *further: str) -> Webhook:
         """Start a process as the chart's pod would, and wait until it is ready.

@@ -11,6 +11,7 @@ import typer
 from rightslice.entry.cli.serving import Calibrations, HealthPort, Kubeconfig
 from rightslice.errors import InputError, UnavailableError
 from rightslice.kube.admission.settings import Mode
+from rightslice.kube.relayout.limits import Limits
 
 
 def register(app: typer.Typer) -> None:
@@ -31,6 +32,22 @@ Resync = Annotated[
 LeaseNamespace = Annotated[
     str, typer.Option("--namespace", help="Where the Lease is, by which one operator leads.")
 ]
+Relayout = Annotated[
+    bool, typer.Option("--relayout", help="Cut nodes anew for what no free slice gives.")
+]
+MigConfigMap = Annotated[
+    str,
+    typer.Option("--mig-config-map", help="Namespace/name of what mig-manager reads."),
+]
+Patience = Annotated[
+    float, typer.Option("--relayout-patience", help="Seconds to wait before a node is cut.")
+]
+ConfigDelay = Annotated[
+    float, typer.Option("--config-delay", help="Seconds until mig-manager sees its ConfigMap.")
+]
+ChangeLimit = Annotated[
+    float, typer.Option("--change-limit", help="Seconds that mig-manager may take.")
+]
 Host = Annotated[str, typer.Option("--host", help="Address to listen on.")]
 
 
@@ -40,6 +57,11 @@ def operator(  # noqa: PLR0913 - one parameter an option
     settle: Settle = 600.0,
     resync: Resync = 300.0,
     namespace: LeaseNamespace = "default",
+    relayout: Relayout = False,
+    mig_config_map: MigConfigMap = "gpu-operator/custom-mig-parted-config",
+    relayout_patience: Patience = 60.0,
+    config_delay: ConfigDelay = 90.0,
+    change_limit: ChangeLimit = 600.0,
     kubeconfig: Kubeconfig = None,
     calibrations: Calibrations = None,
     host: Host = "",
@@ -53,6 +75,9 @@ def operator(  # noqa: PLR0913 - one parameter an option
     Example: rightslice operator --ceiling enforce --namespace rightslice
     """
     try:
+        from rightslice.entry.operator.layouts import (  # noqa: PLC0415 - the cluster's packages load where they are used
+            layout_rules,
+        )
         from rightslice.entry.operator.loop import (  # noqa: PLC0415 - the cluster's packages load where they are used
             Rules,
         )
@@ -69,9 +94,15 @@ def operator(  # noqa: PLR0913 - one parameter an option
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level=logging.INFO)
     for name in ("httpx2", "kopf"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    limits = Limits(
+        patience_seconds=relayout_patience,
+        config_seconds=config_delay,
+        change_seconds=change_limit,
+    )
     options = OperatorOptions(
         namespace=namespace,
         rules=Rules(ceiling=ceiling, settle_seconds=settle, resync_seconds=resync),
+        layouts=layout_rules(mig_config_map, limits, is_on=relayout),
         kubeconfig=kubeconfig,
         calibrations=calibrations,
         host=host or "0.0.0.0",  # noqa: S104 - a server in a pod listens on the pod's address

@@ -76,6 +76,20 @@ class LayoutRules:
     limits: Limits = field(default_factory=Limits)
 
 
+def layout_rules(config_map: str, limits: Limits, *, is_on: bool) -> LayoutRules:
+    """Return the rules of the command line.
+
+    Raises:
+        InputError: when *config_map* is no namespace/name, or a time is less than nothing.
+    """
+    namespace, _, name = config_map.partition("/")
+    if not namespace or not name or "/" in name:
+        raise InputError(f"--mig-config-map {config_map}: give namespace/name")
+    if min(limits.patience_seconds, limits.config_seconds, limits.change_seconds) < 0:
+        raise InputError("the times of --relayout must be at least 0 seconds")
+    return LayoutRules(is_on=is_on, config_map=(namespace, name), limits=limits)
+
+
 @dataclass
 class Layouts:
     """Carries changes of layouts out, a step a pass."""
@@ -85,6 +99,8 @@ class Layouts:
     events: ClusterCalls
     metrics: Metrics
     _due_at: float | None = None
+    _wrote_config: bool = False
+    """A written ConfigMap is not watched: the next pass comes at once."""
     _pods: dict[str, tuple[GpuPod, ...]] = field(default_factory=dict)
 
     async def before(self, served: Mapping[Key, Served], world: World) -> dict[Key, Served]:
@@ -122,13 +138,15 @@ class Layouts:
 
     async def _step(self, found: Pass, now: dt.datetime) -> dict[Key, LayoutChange]:
         going: dict[Key, LayoutChange] = {}
+        self._wrote_config = False
         busy = under_way(found.world)
         for node, _ in busy:
             going |= await self._go_on(node.name, found)
         planned = await self._plan(found, now, is_busy=bool(busy))
         await self._tell_plans(planned, going, found)
         if busy or any(one.step is not LayoutStep.REFUSED for one in planned.values()):
-            self._due_at = time.monotonic() + WAKE_SECONDS
+            pause = 0.0 if self._wrote_config else WAKE_SECONDS
+            self._due_at = time.monotonic() + pause
         return {**with_ended(ended_changes(found, self.rules.limits), planned), **going}
 
     async def _go_on(self, name: str, found: Pass) -> dict[Key, LayoutChange]:
@@ -213,7 +231,7 @@ class Layouts:
         except InputError as error:
             logger.warning("ConfigMap %s: %s", where[1], error)
             return
-        await self.calls.write_config(where, files[1], written)
+        self._wrote_config = await self.calls.write_config(where, files[1], written)
 
     async def _move_pods(self, node: str, found: Pass) -> list[str]:
         """Evict what may go now; return what holds the others up."""

@@ -27,9 +27,11 @@ METHODS = {"get": "GET", "list": "GET", "watch": "GET", "create": "POST", "updat
 NAMED = ("get", "update", "patch", "delete")
 WATCHED = ("nodes", "pods", "namespaces", "resourcequotas", "limitranges", "persistentvolumes",
            "persistentvolumeclaims")  # fmt: skip
+DEVICES = ("resourceslices", "resourceclaims", "deviceclasses")
 CONFIGURATIONS = "admissionregistration.k8s.io", "mutatingwebhookconfigurations"
 ALLOWED: set[Call] = {
     *((verb, "", resource) for verb in ("list", "watch") for resource in WATCHED),
+    *((verb, "resource.k8s.io", resource) for verb in ("list", "watch") for resource in DEVICES),
     ("create", "", "events"),
 }
 """What it may do everywhere, to objects of any name."""

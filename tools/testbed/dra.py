@@ -140,3 +140,9 @@ def publish(plane: ControlPlane, manifests: Iterable[Manifest]) -> None:
     """Apply *manifests*."""
     items = {"apiVersion": "v1", "kind": "List", "items": list(manifests)}
     plane.kubectl("apply", "-f", "-", stdin=json.dumps(items))
+
+
+def withdraw(plane: ControlPlane, manifests: Iterable[Manifest]) -> None:
+    """Delete *manifests*, whatever of them is there."""
+    names = [f"{str(one['kind']).lower()}/{one['metadata']['name']}" for one in manifests]
+    plane.kubectl("delete", "--ignore-not-found", *names)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx2
@@ -18,30 +18,46 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import ConfigMap, Event, Service
 from lightkube.resources.policy_v1 import PodDisruptionBudget
+from lightkube.resources.resource_v1 import ResourceClaimTemplate
 from lightkube.types import PatchType
 
+from rightslice.entry.operator.pace import Pace
 from rightslice.errors import UnavailableError
 from rightslice.kube.crd.decode import encode
 from rightslice.kube.crd.definition import API_VERSION, MODEL, MODEL_DEPLOYMENT, VERSION
-from rightslice.kube.manifest import GROUP, Manifest, digest
-from rightslice.kube.operate.transition import Action, Apply, Delete, Scale
+from rightslice.kube.manifest import GROUP, Manifest
+from rightslice.kube.operate.drift import FIELD_MANAGER
+from rightslice.kube.operate.transition import Delete, Scale
 from rightslice.kube.operate.view import OWNER_LABEL, Key
 
 logger = logging.getLogger(__name__)
-FIELD_MANAGER: Final = "rightslice-operator"
 LONGEST_MESSAGE: Final = 1000
+PAGE: Final = 500
+"""Objects a request: what kubectl takes."""
+Decoded = dict[str, Any]
 CallError = (ApiError, httpx2.HTTPError, OSError)
 """What a call may end with: a refusal, or no answer."""
+_FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
+_NORMAL: Final = (
+    "Recommended", "LayoutAdvised", "LayoutCordoned", "LayoutConfigured", "LayoutDrained",
+    "LayoutLabelled", "LayoutDone",
+)  # fmt: skip
+"""Reasons of events that nobody has to look into."""
 _KINDS: Final[Mapping[str, type[Any]]] = {
     "Deployment": Deployment,
     "Service": Service,
     "PodDisruptionBudget": PodDisruptionBudget,
+    "ResourceClaimTemplate": ResourceClaimTemplate,
 }
 ModelResource: Final = create_namespaced_resource(GROUP, VERSION, MODEL.kind, MODEL.plural)
 DeploymentResource: Final = create_namespaced_resource(
     GROUP, VERSION, MODEL_DEPLOYMENT.kind, MODEL_DEPLOYMENT.plural
 )
+
+
+class MissingDefinitionsError(UnavailableError):
+    """The definitions of our own resources are not installed yet."""
 
 
 class ForeignObjectError(UnavailableError):
@@ -50,22 +66,42 @@ class ForeignObjectError(UnavailableError):
 
 @dataclass
 class ClusterCalls:
-    """The API server, as the operator uses it."""
+    """The API server, as the operator uses it: it writes at a pace, and only while it leads."""
 
     client: AsyncClient
+    pace: Pace = field(default_factory=lambda: Pace(lambda: True))
 
-    async def everything(self) -> dict[str, list[dict[str, Any]]]:
-        """Return every Model, ModelDeployment, and Deployment of ours."""
-        found: dict[str, list[dict[str, Any]]] = {}
-        client: Any = self.client  # its overloads tell global kinds from namespaced ones
-        for kind, resource, labels in (
-            (MODEL.kind, ModelResource, None),
-            (MODEL_DEPLOYMENT.kind, DeploymentResource, None),
-            ("Deployment", Deployment, {OWNER_LABEL: None}),
-        ):
-            listed = client.list(resource, namespace="*", labels=labels)
-            found[kind] = [one.to_dict() async for one in listed]
+    async def everything(self, made: Collection[str] = ("Deployment",)) -> dict[str, list[Decoded]]:
+        """Return every Model and ModelDeployment, and what is ours of the kinds in *made*.
+
+        Raises:
+            MissingDefinitionsError: when the API server does not know Models or ModelDeployments.
+        """
+        found = {
+            MODEL.kind: await self._every(ModelResource),
+            MODEL_DEPLOYMENT.kind: await self._every(DeploymentResource),
+        }
+        for kind in made:
+            found[kind] = await self._every(_KINDS[kind], {OWNER_LABEL: None})
         return found
+
+    async def _every(
+        self, resource: type[Any], labels: Mapping[str, None] | None = None
+    ) -> list[Decoded]:
+        client: Any = self.client  # its overloads tell global kinds from namespaced ones
+        listed = client.list(resource, namespace="*", labels=labels, chunk_size=PAGE)
+        try:
+            return [one.to_dict() async for one in listed]
+        except httpx2.HTTPStatusError as error:
+            code = error.response.status_code
+            if code == _NOT_FOUND and labels is None:
+                raise MissingDefinitionsError(
+                    f"the API server does not know {resource.__name__}s of {API_VERSION}: install"
+                    " the chart's resource definitions (kubectl apply --server-side -f crds)"
+                ) from None
+            if code in (_NOT_FOUND, _FORBIDDEN) and resource is ResourceClaimTemplate:
+                return []  # without DRA, or the right to it, there are none of ours
+            raise
 
     async def config_map(self, namespace: str, name: str) -> Mapping[str, str] | None:
         """Return the files of a ConfigMap; None when there is none."""
@@ -77,36 +113,62 @@ class ClusterCalls:
             raise
         return found.data or {}
 
-    async def write_status(self, kind: str, key: Key, status: object) -> None:
-        """Replace the status of a Model or ModelDeployment."""
+    async def write_status(self, kind: str, key: Key, status: object) -> str:
+        """Replace the status of a Model or ModelDeployment; return its new resource version."""
         resource = ModelResource if kind == MODEL.kind else DeploymentResource
+        patch = [{"op": "add", "path": "/status", "value": encode(status)}]
         client: Any = self.client
-        await client.patch(
-            resource.Status,
-            key[1],
-            [{"op": "add", "path": "/status", "value": encode(status)}],
-            namespace=key[0],
-            patch_type=PatchType.JSON,
+        written = await self.pace.run(
+            lambda: client.patch(
+                resource.Status, key[1], patch, namespace=key[0], patch_type=PatchType.JSON
+            )
         )
+        return str(written.metadata.resourceVersion or "")
 
-    async def act(self, namespace: str, action: Action) -> None:
-        """Carry out one change; what is gone already counts as deleted."""
+    async def apply(self, namespace: str, manifest: Manifest, version: str | None) -> Decoded:
+        """Create an object, or take back what others changed of it; return what it is now.
+
+        *version* is the one that the decision saw: when the object is another by now, it is left
+        alone (409) until it has been looked at.
+
+        Raises:
+            ForeignObjectError: when it belongs to somebody else.
+        """
+        await self._check_ours(namespace, manifest)
+        wanted = manifest
+        if version is not None:
+            metadata: Any = manifest["metadata"]
+            wanted = {**manifest, "metadata": {**metadata, "resourceVersion": version}}
         client: Any = self.client
-        if isinstance(action, Apply):
-            await self._check_ours(namespace, action.manifest)
-            await client.apply(_object(action.manifest), field_manager=FIELD_MANAGER)
-        elif isinstance(action, Scale):
-            patch = {"spec": {"replicas": action.replicas}}
-            await client.patch(
+        done = await self.pace.run(
+            lambda: client.apply(_object(wanted), field_manager=FIELD_MANAGER, force=True)
+        )
+        found: Decoded = done.to_dict()
+        return found
+
+    async def scale(self, namespace: str, action: Scale) -> None:
+        """Give a Deployment other replicas; one that is gone is left to the next decision."""
+        patch = {"spec": {"replicas": action.replicas}}
+        client: Any = self.client
+        await self._unless_gone(
+            lambda: client.patch(
                 Deployment.Scale, action.name, patch, namespace=namespace,
                 patch_type=PatchType.MERGE, field_manager=FIELD_MANAGER,
-            )  # fmt: skip
-        elif isinstance(action, Delete):
-            try:
-                await client.delete(Deployment, action.name, namespace=namespace)
-            except ApiError as error:
-                if error.status.code != _NOT_FOUND:
-                    raise
+            )
+        )  # fmt: skip
+
+    async def delete(self, namespace: str, action: Delete) -> None:
+        """Delete an object; what is gone already counts as deleted."""
+        client: Any = self.client
+        resource = _KINDS[action.what]
+        await self._unless_gone(lambda: client.delete(resource, action.name, namespace=namespace))
+
+    async def _unless_gone(self, call: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await self.pace.run(call)
+        except ApiError as error:
+            if error.status.code != _NOT_FOUND:
+                raise
 
     async def _check_ours(self, namespace: str, manifest: Manifest) -> None:
         """Refuse to touch an object of the same name that belongs to somebody else."""
@@ -137,23 +199,16 @@ class ClusterCalls:
             involvedObject=about,
             reason=reason,
             message=message[:LONGEST_MESSAGE],
-            type="Normal" if reason == "Recommended" else "Warning",
+            type="Normal" if reason in _NORMAL else "Warning",
             source=EventSource(component=FIELD_MANAGER),
             reportingComponent=f"{GROUP}/operator",
             firstTimestamp=now,
             lastTimestamp=now,
             count=1,
         )
-        await self.client.create(event)
+        await self.pace.run(lambda: self.client.create(event))
 
 
 def _object(manifest: Manifest) -> NamespacedResource:
     made: NamespacedResource = _KINDS[str(manifest["kind"])].from_dict(manifest)
     return made
-
-
-def applied(action: Apply) -> tuple[str, str]:
-    """Return what tells an applied object from others, and a digest of what was applied."""
-    metadata: Any = action.manifest["metadata"]
-    name = f"{metadata['namespace']}/{action.manifest['kind']}/{metadata['name']}"
-    return name, digest(repr(action.manifest))

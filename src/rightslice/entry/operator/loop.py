@@ -1,8 +1,9 @@
 """Observe, decide, act: one pass over everything, whenever something changed and from time to time.
 
 A pass starts from what is seen and ends with what is done, so that whoever takes over, or starts
-again after a crash, goes on where the last pass stopped. Only the leader writes. What fails is left
-to the next pass, which comes later the more often it fails.
+again after a crash, goes on where the last pass stopped. Only what changed is decided anew, and
+only that is told and done. Only the leader writes. What fails is tried again, later each time, and
+holds up nobody else.
 """
 
 from __future__ import annotations
@@ -12,37 +13,38 @@ import datetime as dt
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Final
-
-from lightkube import ApiError
+from typing import Final
 
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.cluster.lease import Leadership
 from rightslice.edge.cluster.mirror import Mirror
-from rightslice.entry.operator.api import CallError, ClusterCalls, ForeignObjectError, applied
+from rightslice.entry.operator.act import Acts
+from rightslice.entry.operator.api import CallError, ClusterCalls, MissingDefinitionsError
+from rightslice.entry.operator.layouts import Layouts
 from rightslice.entry.operator.metrics import Metrics
-from rightslice.entry.operator.models import find_model
+from rightslice.entry.operator.models import FoundModel, find_model
+from rightslice.entry.operator.pace import BackOff
+from rightslice.entry.operator.sight import CLAIM_TEMPLATE, DEPLOYMENT, Decoded, Sight
 from rightslice.kube.admission.decide import Recommend
 from rightslice.kube.admission.settings import Mode
 from rightslice.kube.cluster.view import ClusterNode
 from rightslice.kube.crd.decode import encode
-from rightslice.kube.crd.definition import MODEL, MODEL_DEPLOYMENT
+from rightslice.kube.crd.definition import MODEL
+from rightslice.kube.operate.again import Memory, decide_again
 from rightslice.kube.operate.ask import Release
 from rightslice.kube.operate.choose import timestamp
-from rightslice.kube.operate.decide import Decision, decide_all
-from rightslice.kube.operate.transition import Apply
-from rightslice.kube.operate.view import OWNER_LABEL, Key, Served, World, read_running, read_served
-from rightslice.kube.parse.decoded import at, mapping, text
+from rightslice.kube.operate.decide import Decision
+from rightslice.kube.operate.view import Key, Served, World
+from rightslice.kube.parse.decoded import at
 
 logger = logging.getLogger(__name__)
 POLL_SECONDS: Final = 0.2
-LONGEST_BACK_OFF_SECONDS: Final = 60.0
-_GONE: Final = 404
-Decoded = dict[str, Any]
-Store = dict[str, dict[Key, Decoded]]
+LONGEST_PAUSE_SECONDS: Final = 30.0
+MISSING_SECONDS: Final = 5.0
+"""How often it is looked whether the definitions of our resources are there now."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +54,13 @@ class Rules:
     ceiling: Mode = Mode.ENFORCE
     settle_seconds: float = 600.0
     resync_seconds: float = 300.0
-    pass_seconds: float = 10.0
-    """A pass at least so often: time itself lets a cheaper offer become due."""
+
+
+def kinds_made(ceiling: Mode) -> tuple[str, ...]:
+    """Return the kinds of objects that are followed because we may have made them."""
+    if ceiling is not Mode.ENFORCE:
+        return (DEPLOYMENT,)
+    return (DEPLOYMENT, "Service", "PodDisruptionBudget", CLAIM_TEMPLATE)
 
 
 @dataclass
@@ -67,93 +74,114 @@ class Operator:
     recommend: Recommend
     card_price: Callable[[ClusterNode], Fraction | None]
     rules: Rules
+    layouts: Layouts
     catalog: Catalog = field(default_factory=Catalog)
-    store: Store = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     is_listed: bool = False
+    waits_for: str | None = "the cluster has not been listed yet"
+    """Why nothing can be decided yet, in words; None when it can."""
+    _sight: Sight = field(default_factory=Sight)
+    _memory: Memory = field(default_factory=Memory)
     _listed_at: float = 0.0
     _cluster: object = None
     _is_blind: bool = False
-    _is_settled: bool = False
-    """Whether no cheaper offer becomes due by time alone."""
-    _told: dict[Key, tuple[str, str]] = field(default_factory=dict)
-    _models: dict[tuple[Key, str], Any] = field(default_factory=dict)
-    _applied: dict[str, str] = field(default_factory=dict)
+    _led: bool = False
+    _models: dict[Key, tuple[Decoded, FoundModel]] = field(default_factory=dict)
+    _back_off: BackOff[Key] = field(default_factory=BackOff)
+
+    def __post_init__(self) -> None:
+        """Put together what carries decisions out."""
+        self._acts = Acts(self.calls, self.metrics, self._sight)
 
     def see(self, kind: str, given: Decoded, *, is_gone: bool) -> None:
         """Take in an object that a watch told of."""
-        kept = self.store.setdefault(kind, {})
-        key = _key(given)
-        last = kept.pop(key, None)
-        if not is_gone:
-            kept[key] = given
-        if is_gone or last is None or _says(given) != _says(last):  # not our own status again
+        if self._sight.take(kind, given, is_gone=is_gone):
             self.changed.set()
 
     async def run(self) -> None:
         """Pass after pass, until cancelled."""
-        back_off = POLL_SECONDS
+        pause = POLL_SECONDS
         while True:
-            await self._something(back_off)
+            await self._something(pause)
             try:
-                failures = await self._pass()
+                await self._pass()
+                pause = POLL_SECONDS
+            except MissingDefinitionsError as error:
+                pause = self._missing(str(error))
             except CallError as error:
                 logger.warning("a pass ended: %s", error)
                 self.metrics.failures.labels("pass").inc()
-                failures = 1
-            if failures:
                 self.changed.set()
-            back_off = min(2 * back_off, LONGEST_BACK_OFF_SECONDS) if failures else POLL_SECONDS
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    def _missing(self, problem: str) -> float:
+        if self.waits_for != problem:
+            logger.warning("%s; waiting for it", problem)
+        self.waits_for = problem
+        self.is_listed = False
+        self.changed.set()
+        return MISSING_SECONDS
 
     async def _something(self, pause: float) -> None:
         """Wait until something changed, or it is time to look again."""
-        idle = self.rules.resync_seconds if self._is_settled else self.rules.pass_seconds
-        until = time.monotonic() + idle
         await asyncio.sleep(pause)
-        while time.monotonic() < until and not self.changed.is_set():
-            if self.mirror.state.cluster() != self._cluster:
+        listed_again = self._listed_at + self.rules.resync_seconds
+        while not self.changed.is_set() and time.monotonic() < listed_again:
+            if self.mirror.state.cluster() is not self._cluster:
                 return
             if (self.mirror.problem is not None) != self._is_blind:
                 return
+            if self.leadership.leads != self._led or self._is_due():
+                return
             await asyncio.sleep(POLL_SECONDS)
 
-    async def _pass(self) -> int:
-        """Decide everything once; return how many calls failed."""
-        self.metrics.leads.set(self.leadership.leads)
+    def _is_due(self) -> bool:
+        """Whether time alone gives something to do: what settles, or failed some time ago."""
+        due = self._memory.due
+        if self._back_off.due() or self.layouts.is_due():
+            return True
+        return due is not None and due <= dt.datetime.now(dt.UTC)
+
+    async def _pass(self) -> None:
+        """Look, decide, and carry out what is new."""
+        self._led = self.leadership.leads
+        self.metrics.leads.set(self._led)
         self.changed.clear()
         if not self.is_listed or time.monotonic() - self._listed_at > self.rules.resync_seconds:
             await self._list()
         self._cluster = self.mirror.state.cluster()
         self._is_blind = self.mirror.problem is not None
-        if not self.leadership.leads or not self.mirror.is_ready:
-            self._is_settled = False
-            return 0
+        if not self._led or not self.mirror.is_ready:
+            self._memory = Memory()  # who leads next starts from what is seen
+            self._acts.forget(())
+            return
         now = dt.datetime.now(dt.UTC)
-        models, failures = await self._find_models(timestamp(now))
-        world = replace(self._world(), models=models)
-        served = self._served()
+        world = self._world(await self._find_models(timestamp(now)))
+        served = await self.layouts.before(self._sight.served, world)
         began = time.perf_counter()
-        decisions = await asyncio.to_thread(decide_all, served.values(), world, now)
+        self._memory = await asyncio.to_thread(
+            decide_again, served.values(), world, now, self._memory
+        )
         self.metrics.seconds.observe(time.perf_counter() - began)
-        self._is_settled = all(one.status.lowering is None for one in decisions)
-        for decision in decisions:
-            failures += await self._carry_out(served[decision.key], decision)
-        self._count(decisions)
-        return failures
+        self.metrics.anew.inc(len(self._memory.anew))
+        self._count(self._memory.decisions)
+        decisions = {one.key: one for one in self._memory.decisions}
+        changed = await self.layouts.after(decisions, served, world, now)
+        await self._carry_out(served, {**decisions, **changed}, changed.keys())
 
     async def _list(self) -> None:
-        for kind, objects in (await self.calls.everything()).items():
-            self.store[kind] = {_key(one): one for one in objects}
-        self._applied.clear()
-        self._models.clear()
-        self.is_listed, self._listed_at = True, time.monotonic()
+        for kind, objects in (await self.calls.everything(kinds_made(self.rules.ceiling))).items():
+            self._sight.replace_all(kind, objects)
+        self._acts.forget(self._sight.served.keys())
+        self._models.clear()  # ConfigMaps are not watched
+        self.is_listed, self._listed_at, self.waits_for = True, time.monotonic(), None
 
-    def _world(self) -> World:
+    def _world(self, models: Mapping[Key, FoundModel]) -> World:
         state = self.mirror.state
         return World(
             cluster=state.cluster(),
             hardware=dict(state.hardware),
-            models={},
+            models={key: one.model for key, one in models.items()},
             release=Release(find=self.catalog.engine),
             recommend=self.recommend,
             card_price=self.card_price,
@@ -162,137 +190,38 @@ class Operator:
             problem=self.mirror.problem,
         )
 
-    def _served(self) -> dict[Key, Served]:
-        running: dict[Key, list[Decoded]] = {}
-        for one in self.store.get("Deployment", {}).values():
-            owner = text(mapping(at(one, "metadata", "labels")).get(OWNER_LABEL))
-            if owner is not None:
-                running.setdefault((_key(one)[0], owner), []).append(one)
-        found = {}
-        for key, one in self.store.get(MODEL_DEPLOYMENT.kind, {}).items():
-            if at(one, "metadata", "deletionTimestamp") is None:
-                parts = [read_running(each) for each in running.get(key, []) if _owns(one, each)]
-                found[key] = read_served(one, tuple(each for each in parts if each is not None))
+    async def _find_models(self, now: str) -> dict[Key, FoundModel]:
+        """Return every model, or why it cannot be used; read anew only when its object changed."""
+        found: dict[Key, FoundModel] = {}
+        for key, given in list(self._sight.models.items()):
+            last = self._models.get(key)
+            if last is not None and at(last[0], "spec") == at(given, "spec"):
+                found[key] = last[1]
+            else:
+                found[key] = await find_model(given, self.catalog, self.calls.config_map, now)
+                self._models[key] = given, found[key]
+            if encode(found[key].status) != given.get("status"):
+                await self._acts.write(MODEL.kind, key, found[key].status)
         return found
 
-    async def _find_models(self, now: str) -> tuple[dict[Key, Any], int]:
-        """Return every model, or why it cannot be used; read anew only when its object changed."""
-        found: dict[Key, Any] = {}
-        failures = 0
-        for key, given in list(self.store.get(MODEL.kind, {}).items()):
-            version = repr(at(given, "spec"))
-            one = self._models.get((key, version))
-            if one is None:
-                one = await find_model(given, self.catalog, self.calls.config_map, now)
-                self._models[key, version] = one
-            found[key] = one.model
-            if encode(one.status) != given.get("status"):
-                failures += await self._write(MODEL.kind, key, one.status)
-        return found, failures
-
-    async def _carry_out(self, served: Served, decision: Decision) -> int:
-        failures = 0
-        if encode(decision.status) != encode(served.before):
-            failures += await self._write(MODEL_DEPLOYMENT.kind, decision.key, decision.status)
-        failures += await self._tell(served, decision)
-        for action in decision.actions:
-            if not self.leadership.leads:
-                return failures + 1
-            if isinstance(action, Apply):
-                name, made = applied(action)
-                if self._applied.get(name) == made and "/Deployment/" not in name:
-                    continue
-            try:
-                await self.calls.act(decision.key[0], action)
-            except ForeignObjectError as error:
-                return failures + await self._foreign(served, str(error))
-            except CallError as error:
-                logger.warning("%s %s: %s", "/".join(decision.key), type(action).__name__, error)
-                self.metrics.failures.labels(type(action).__name__).inc()
-                return failures + 1
-            self.metrics.actions.labels(type(action).__name__).inc()
-            if isinstance(action, Apply):
-                self._applied[name] = made
-        return failures
-
-    async def _write(self, kind: str, key: Key, status: object) -> int:
-        try:
-            await self.calls.write_status(kind, key, status)
-        except ApiError as error:
-            if error.status.code == _GONE:
-                return 0
-            return self._failed("status", key, error)
-        except CallError as error:
-            return self._failed("status", key, error)
-        kept = self.store.get(kind, {}).get(key)
-        if kept is not None:  # the watch tells the same a moment later
-            self.store[kind][key] = {**kept, "status": encode(status)}
-        return 0
-
-    async def _tell(self, served: Served, decision: Decision) -> int:
-        """Write an event when what is decided is not what was told last."""
-        found = decision.status.recommendation
-        offer = "" if found is None else f"{found.offer.replicas} x {found.offer.offer}"
-        said = decision.outcome.value, offer
-        first = decision.key not in self._told
-        told = self._told.get(decision.key)
-        if told == said or (told is not None and told[0] == "NotOurs"):
-            return 0
-        self._told[decision.key] = said
-        if first and _was_told(served, said):
-            return 0
-        message = "; ".join(one.message for one in decision.status.conditions[:2] if one.message)
-        try:
-            await self.calls.tell(decision.key, served.uid, decision.outcome.value, message)
-        except CallError as error:
-            return self._failed("event", decision.key, error)
-        return 0
-
-    async def _foreign(self, served: Served, problem: str) -> int:
-        """Tell once that a name is taken; nothing else of this ModelDeployment is changed."""
-        if self._told.get(served.key) != ("NotOurs", problem):
-            self._told[served.key] = ("NotOurs", problem)
-            logger.warning("%s: %s", "/".join(served.key), problem)
-            try:
-                await self.calls.tell(served.key, served.uid, "NotOurs", problem)
-            except CallError as error:
-                return self._failed("event", served.key, error)
-        return 0
-
-    def _failed(self, what: str, key: Key, error: Exception) -> int:
-        logger.warning("%s of %s was not written: %s", what, "/".join(key), error)
-        self.metrics.failures.labels(what).inc()
-        return 1
+    async def _carry_out(
+        self, served: Mapping[Key, Served], decisions: Mapping[Key, Decision], told: Collection[Key]
+    ) -> None:
+        """Tell and do what was decided anew, and what failed before or was undone since."""
+        again = {*self._back_off.due(), *self._acts.undone()}
+        todo = sorted((self._memory.anew | again | {*told}) & decisions.keys())
+        done = await asyncio.gather(*(self._acts.carry_out(served[k], decisions[k]) for k in todo))
+        for key, is_done in zip(todo, done, strict=True):
+            if is_done:
+                self._back_off.clear(key)
+            else:
+                self._back_off.put_off(key)
+        now = self._sight.served
+        if any(now.get(key) is not served[key] for key in todo):
+            self.changed.set()  # what was written is looked at: it should change nothing more
 
     def _count(self, decisions: tuple[Decision, ...]) -> None:
         self.metrics.decisions.clear()
         counts = Counter((one.mode.value, one.outcome.value) for one in decisions)
         for (mode, outcome), number in counts.items():
             self.metrics.decisions.labels(mode, outcome).set(number)
-
-
-def _says(given: Decoded) -> tuple[object, ...]:
-    """Return what of an object decisions rest on."""
-    metadata = mapping(given.get("metadata"))
-    marks = (metadata.get(name) for name in ("uid", "labels", "annotations", "deletionTimestamp"))
-    return given.get("spec"), given.get("status"), *marks
-
-
-def _was_told(served: Served, said: tuple[str, str]) -> bool:
-    """Whether the status already says it: a restarted operator does not repeat itself."""
-    reasons = [one.reason for one in served.before.conditions]
-    last = served.before.recommendation
-    offer = "" if last is None else f"{last.offer.replicas} x {last.offer.offer}"
-    return said[0] in reasons and said[1] == offer
-
-
-def _owns(owner: Decoded, one: Decoded) -> bool:
-    references = at(one, "metadata", "ownerReferences")
-    uid = at(owner, "metadata", "uid")
-    found = references if isinstance(references, list) else []
-    return any(mapping(each).get("uid") == uid for each in found)
-
-
-def _key(given: Decoded) -> Key:
-    metadata = mapping(given.get("metadata"))
-    return text(metadata.get("namespace")) or "", text(metadata.get("name")) or ""

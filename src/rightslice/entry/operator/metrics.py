@@ -43,6 +43,11 @@ class Metrics:
             ["step"],
             registry=self.registry,
         )
+        self.anew = Counter(
+            "rightslice_operator_decisions",
+            "Decisions made anew, because something that they rest on had changed.",
+            registry=self.registry,
+        )
         self.leads = Gauge(
             "rightslice_operator_leads", "1 while this process may act.", registry=self.registry
         )

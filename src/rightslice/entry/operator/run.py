@@ -14,8 +14,9 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,9 +25,7 @@ from aiohttp import web
 from lightkube.config.kubeconfig import SingleConfig
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from rightslice.core.catalog.question import Question
-from rightslice.core.fit.constants import FittedConstants
-from rightslice.core.fit.result import Offer, Recommendation
+from rightslice.core.fit.answers import Answers
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.cluster.lease import Leadership
 from rightslice.edge.cluster.mirror import KINDS, VOLUMES, Mirror
@@ -34,18 +33,26 @@ from rightslice.edge.cluster.node_prices import card_price
 from rightslice.edge.cluster.state import ClusterState
 from rightslice.edge.constants import constants_with
 from rightslice.entry.operator.api import ClusterCalls
-from rightslice.entry.operator.loop import Operator, Rules
+from rightslice.entry.operator.layouts import LayoutRules, Layouts
+from rightslice.entry.operator.loop import Operator, Rules, kinds_made
 from rightslice.entry.operator.metrics import Metrics
+from rightslice.entry.operator.node_calls import NodeCalls
+from rightslice.entry.operator.pace import Pace
+from rightslice.entry.operator.sight import DEPLOYMENT
 from rightslice.entry.webhook.run import cluster_client
 from rightslice.errors import UnavailableError
-from rightslice.kube.admission.decide import device_key, recommend_with
 from rightslice.kube.crd.definition import MODEL, MODEL_DEPLOYMENT, VERSION
 from rightslice.kube.manifest import GROUP
 from rightslice.kube.operate.view import OWNER_LABEL
 
 logger = logging.getLogger(__name__)
+PLACES: Final[Mapping[str, tuple[str, str, str]]] = {
+    DEPLOYMENT: ("apps", "v1", "deployments"),
+    "Service": ("", "v1", "services"),
+    "PodDisruptionBudget": ("policy", "v1", "poddisruptionbudgets"),
+}
+"""Group, version and plural of what is followed; claim templates never change, and are listed."""
 LEASE: Final = "rightslice-operator"
-MOST_ANSWERS: Final = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,29 +62,12 @@ class OperatorOptions:
     namespace: str = "default"
     """Where its Lease is."""
     rules: Rules = field(default_factory=Rules)
+    layouts: LayoutRules = field(default_factory=LayoutRules)
     kubeconfig: Path | None = None
     """None: the pod's own ServiceAccount, or the user's kubeconfig."""
     calibrations: Path | None = None
     host: str = "0.0.0.0"  # noqa: S104 - a server in a pod listens on the pod's address
     health_port: int = 8081
-
-
-@dataclass
-class Answers:
-    """`core.fit.fit`'s answers: the same question over the same offers is asked once."""
-
-    constants: FittedConstants
-    _kept: dict[object, Recommendation] = field(default_factory=dict)
-
-    def recommend(self, question: Question, offers: Sequence[Offer]) -> Recommendation:
-        """Return the answer, worked out or remembered."""
-        key = question, tuple((device_key(one), one.usd_per_hour) for one in offers)
-        kept = self._kept.get(key)
-        if kept is None:
-            if len(self._kept) >= MOST_ANSWERS:
-                self._kept.clear()
-            kept = self._kept[key] = recommend_with(self.constants)(question, offers)
-        return kept
 
 
 async def serve(options: OperatorOptions) -> None:
@@ -117,19 +107,23 @@ def assemble(options: OperatorOptions, client: Any) -> Operator:  # noqa: ANN401
     """Return the operator, nothing of it running yet."""
     catalog = Catalog()
     state = ClusterState(find_gpu=catalog.gpu, now=time.monotonic)
+    leadership = Leadership(
+        client=client,
+        namespace=options.namespace,
+        name=LEASE,
+        identity=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
+    )
+    pace, metrics = Pace(lambda: leadership.leads), Metrics()
+    calls = ClusterCalls(client, pace)
     return Operator(
-        calls=ClusterCalls(client),
+        calls=calls,
         mirror=Mirror(client, state, KINDS.keys() - set(VOLUMES)),  # what it makes mounts none
-        leadership=Leadership(
-            client=client,
-            namespace=options.namespace,
-            name=LEASE,
-            identity=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
-        ),
-        metrics=Metrics(),
+        leadership=leadership,
+        metrics=metrics,
         recommend=Answers(constants_with(options.calibrations)).recommend,
-        card_price=lambda node: card_price(catalog, node),
+        card_price=partial(card_price, catalog),
         rules=options.rules,
+        layouts=Layouts(options.layouts, NodeCalls(client, pace), calls, metrics),
         catalog=catalog,
     )
 
@@ -141,9 +135,7 @@ async def _watch(operator: Operator, config: SingleConfig, stop: asyncio.Event) 
     settings.posting.enabled = False
 
     async def see(event: Any, resource: Any, **_: object) -> None:  # noqa: ANN401 - kopf hands over decoded objects
-        kinds = {MODEL.plural: MODEL.kind, MODEL_DEPLOYMENT.plural: MODEL_DEPLOYMENT.kind}
-        kind = kinds.get(resource.plural, "Deployment")
-        operator.see(kind, dict(event["object"]), is_gone=event["type"] == "DELETED")
+        operator.see(resource.kind, dict(event["object"]), is_gone=event["type"] == "DELETED")
 
     def connection(**_: object) -> kopf.ConnectionInfo:
         return _connection(config)
@@ -152,7 +144,8 @@ async def _watch(operator: Operator, config: SingleConfig, stop: asyncio.Event) 
     for one in (MODEL, MODEL_DEPLOYMENT):
         kopf.on.event(GROUP, VERSION, one.plural, registry=registry)(see)
     labels = {OWNER_LABEL: kopf.PRESENT}
-    kopf.on.event("apps", "v1", "deployments", labels=labels, registry=registry)(see)
+    for kind in PLACES.keys() & kinds_made(operator.rules.ceiling):
+        kopf.on.event(*PLACES[kind], labels=labels, registry=registry)(see)
     await kopf.operator(
         registry=registry, settings=settings, standalone=True, clusterwide=True, stop_flag=stop
     )
@@ -184,9 +177,9 @@ async def _health(options: OperatorOptions, operator: Operator) -> web.AppRunner
         return web.Response(text="ok")
 
     async def readyz(_request: web.Request) -> web.Response:
-        ready = operator.mirror.is_ready and operator.is_listed
-        text = "ok" if ready else "the cluster has not been listed yet"
-        return web.Response(status=200 if ready else 503, text=text)
+        mirror = operator.mirror
+        problem = operator.waits_for or (None if mirror.is_ready else mirror.problem)
+        return web.Response(status=200 if problem is None else 503, text=problem or "ok")
 
     async def metrics(_request: web.Request) -> web.Response:
         body = generate_latest(operator.metrics.registry)

@@ -19,6 +19,7 @@ from rightslice.kube.operate.decide import (
     WorkedOut,
     in_order,
     model_of,
+    own_pods,
     stand_of,
     work_out,
 )
@@ -87,6 +88,8 @@ def _holds_still(kept: WorkedOut, served: Served, now: dt.datetime, stock: Stock
         return False
     if kept.room is None:
         return True
+    if kept.own != own_pods(served, stock.world.cluster, kept.decision):
+        return False
     shelves, stand = stock.shelves(kept.sizes), stand_of(served, stock.world.cluster)
     wanted = [
         (stock.offer(shelves[index], served.namespace, stand.waiting), replicas)

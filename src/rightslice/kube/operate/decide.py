@@ -91,6 +91,8 @@ class WorkedOut:
     """What the nodes had, free or not."""
     wanted: tuple[tuple[int, int], ...] = ()
     """Indices of `items` that hold the load, in price order, and replicas of each."""
+    own: tuple[OwnPods, ...] = ()
+    """Its pods, by revision."""
     room: Room | None = None
     """What of these could be had; None where the decision does not rest on it."""
 
@@ -220,7 +222,13 @@ def _chosen(start: WorkedOut, findings: Findings, world: World, stock: Stock) ->
     places = {id(one): index for index, one in enumerate(offers)}
     wanted = tuple((places[id(one.cluster_offer)], one.replicas) for one in chosen.choices)
     decision = replace(decision, due=_due(chosen.lowering, world, findings.now))
-    return replace(start, decision=decision, wanted=wanted, room=chosen.room)
+    return replace(
+        start,
+        decision=decision,
+        wanted=wanted,
+        own=own_pods(served, world.cluster, decision),
+        room=chosen.room,
+    )
 
 
 _LONGEST_WAIT_SECONDS: Final = 365 * 86_400.0
@@ -354,6 +362,15 @@ def _number(written: str | None) -> int:
 def pods_of(served: Served, revision: str, cluster: Cluster) -> OwnPods:
     """Return the pods of one revision as the cluster counts them, where what they hold counts."""
     return cluster.own_pods.get((served.namespace, served.name, revision), OwnPods())
+
+
+def own_pods(served: Served, cluster: Cluster, decision: Decision) -> tuple[OwnPods, ...]:
+    """Return the pods of each revision that *decision* looks at, as the cluster counts them."""
+    revisions = {one.revision for one in served.running}
+    found = decision.status.recommendation
+    if found is not None:
+        revisions.add(found.offer.revision)
+    return tuple(pods_of(served, one, cluster) for one in sorted(revisions))
 
 
 def _beyond(resource: str, count: int, replicas: int, seen: OwnPods) -> tuple[str, int]:

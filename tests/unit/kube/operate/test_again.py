@@ -16,7 +16,14 @@ from rightslice.kube.admission.settings import Mode
 from rightslice.kube.crd.decode import encode
 from rightslice.kube.operate.again import Memory, decide_again
 from rightslice.kube.operate.decide import decide_all
-from rightslice.kube.operate.view import Served, World, read_running, read_served
+from rightslice.kube.operate.view import (
+    OWNER_LABEL,
+    REVISION_LABEL,
+    Served,
+    World,
+    read_running,
+    read_served,
+)
 from tests.unit.kube.admission.worlds import node
 from tests.unit.kube.operate.worlds import NOW, served, world
 
@@ -25,10 +32,11 @@ WHOLE = {"nvidia.com/gpu": "2"}
 NAMES = ("a", "b", "c")
 
 
-def _pod(name: str, on: str | None, resource: str) -> dict[str, Any]:
+def _pod(name: str, on: str | None, resource: str, of: tuple[str, str]) -> dict[str, Any]:
+    labels = {OWNER_LABEL: of[0], REVISION_LABEL: of[1]} if of[1] else {}
     spec: dict[str, Any] = {"containers": [{"resources": {"limits": {resource: 1}}}]}
     spec |= {} if on is None else {"nodeName": on}
-    return {"metadata": {"name": name, "namespace": "n"}, "spec": spec}
+    return {"metadata": {"name": name, "namespace": "n", "labels": labels}, "spec": spec}
 
 
 @dataclass
@@ -38,7 +46,7 @@ class Story:
     chosen: random.Random
     now: dt.datetime = NOW
     nodes: dict[str, dict[str, str]] = field(default_factory=lambda: {"x": FEW})
-    pods: dict[str, tuple[str | None, str]] = field(default_factory=dict)
+    pods: dict[str, tuple[str | None, str, tuple[str, str]]] = field(default_factory=dict)
     served: dict[str, Served] = field(default_factory=lambda: {one: served(one) for one in NAMES})
     changed: dict[str, Any] = field(default_factory=dict)
     """Of the world."""
@@ -69,7 +77,17 @@ class Story:
         name = self.chosen.choice("pqr")
         if self.pods.pop(name, None) is None:
             on = self.chosen.choice(["x", "y", None])
-            self.pods[name] = on, self.chosen.choice([*FEW, *WHOLE])
+            resource = self.chosen.choice([*FEW, *WHOLE])
+            self.pods[name] = on, resource, self._owner()
+
+    def _owner(self) -> tuple[str, str]:
+        """A revision of one of them that runs, or should; or nobody's."""
+        name = self.chosen.choice(NAMES)
+        one = self.served.get(name)
+        found = [] if one is None else [each.revision for each in one.running]
+        if one is not None and one.before.recommendation is not None:
+            found.append(one.before.recommendation.offer.revision)
+        return name, self.chosen.choice([*found, ""])
 
     def _spec(self) -> None:
         name = self.chosen.choice(NAMES)
@@ -171,7 +189,7 @@ def test_a_pod_elsewhere_decides_nobody_whom_it_takes_nothing_from() -> None:
     """How many are free is not what a decision rests on, but whether its own can be had."""
     plenty = dict.fromkeys(FEW, "9")
     story, memory = _settled({"x": plenty})
-    story.pods["p"] = "x", "nvidia.com/mig-2g.10gb"
+    story.pods["p"] = "x", "nvidia.com/mig-2g.10gb", ("", "")
     memory = decide_again(story.served.values(), story.world, story.now, memory)
     assert memory.anew == frozenset()
 

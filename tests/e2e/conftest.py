@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.e2e import operating
+from tests.e2e.waiting import eventually
 from tools.testbed import assets
 from tools.testbed.control_plane import ControlPlane
 
+__all__ = ["ABSENT", "eventually", "namespace", "plane", "rights"]
 ABSENT = (
     "no control plane: its programs are not built. Run `make e2e`, or"
     " `.venv/bin/python -m tools.testbed.assets` and see why it fails."
@@ -28,6 +30,13 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def rights(plane: ControlPlane) -> Path:
+    """Return a kubeconfig with the rights of the chart's operator, and nothing more."""
+    operating.install_rights(plane)
+    return plane.service_account(operating.NAMESPACE, operating.ACCOUNT)
+
+
 _numbers = itertools.count(1)
 
 
@@ -39,11 +48,3 @@ def namespace(plane: ControlPlane) -> Iterator[str]:
     eventually(lambda: "default" in plane.kubectl("-n", name, "get", "serviceaccount"))
     yield name
     plane.kubectl("delete", "namespace", name, "--wait=false")
-
-
-def eventually(done: Callable[[], object], seconds: float = 20.0) -> None:
-    """Wait until *done* is true, and fail when it is not within *seconds*."""
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline, f"not so after {seconds:g} s"
-        time.sleep(0.1)

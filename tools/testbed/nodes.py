@@ -30,6 +30,8 @@ class GpuNode:
     taints: tuple[Mapping[str, str], ...] = ()
     cpus: int = 96
     memory: str = "1Ti"
+    kwok: bool = True
+    """Whether kwok plays its kubelet; else nobody does."""
 
     def manifest(self) -> dict[str, object]:
         """Return the Node object; its status is a subresource, applied after it."""
@@ -38,7 +40,7 @@ class GpuNode:
             "kind": "Node",
             "metadata": {
                 "name": self.name,
-                "annotations": {"kwok.x-k8s.io/node": "fake"},
+                "annotations": {"kwok.x-k8s.io/node": "fake"} if self.kwok else {},
                 "labels": {
                     "kubernetes.io/hostname": self.name,
                     "kubernetes.io/os": "linux",

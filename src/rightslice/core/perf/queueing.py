@@ -42,6 +42,8 @@ STABLE_UTILIZATION: Final = 0.85
 """Largest share of the stable rate that is promised: closed forms and simulation part beyond."""
 NEGLIGIBLE: Final = 1e-6
 """States less likely than this, over the likeliest, are left out."""
+_NEAR: Final = 64
+"""Chains whose likeliest state is no further are summed from none on."""
 _MEMORY_OF_BATCH: Final = math.sqrt(2 / math.e)
 
 
@@ -157,51 +159,61 @@ class _States:
 
     law: Law
     first: int
-    probabilities: list[float]
-    """Of first, first + 1, ... sequences; the last counts all states beyond it."""
+    tokens: list[float]
+    """Of first, first + 1, ... sequences: batch times weight, in the factor of `Law.weight`."""
+    beyond: float
+    """Weight of all states with a queue, which count as full."""
 
     def met(self) -> Met:
         """Return the batch that tokens meet."""
-        tokens = list(map(mul, count(self.first), self.probabilities))
+        tokens = [*self.tokens]
+        tokens[-1] += (self.first + len(tokens) - 1) * self.beyond
         squares = sum(map(mul, count(self.first), tokens))
-        gone, running = list(accumulate(tokens)), self.law.running
-        last = len(gone) - 1
-        return Met(
-            mean=squares / running,
-            quantiles=tuple(
-                [float(self.first + min(bisect_left(gone, q * running), last)) for q in QUANTILES]
-            ),
-        )
+        gone = list(accumulate(tokens))
+        running, last = self.law.running * self.law.weight, len(gone) - 1
+        found = [float(self.first + min(bisect_left(gone, q * running), last)) for q in QUANTILES]
+        return Met(mean=squares / running, quantiles=tuple(found))
 
 
 def _states(step: Step, requests: Requests, rate: float, capacity: int) -> _States:
-    """Sum the chain from its likeliest state on: n leave at rate n / stay(n) times the arrivals."""
+    """Sum the chain: n leave at rate n / stay(n) times the arrivals.
+
+    From none on, or from the likeliest state on both ways where that is far.
+    """
     stay = step.each(rate * decoding_share(step, requests, rate), rate * step.prefill)
-    mode = _mode(stay, capacity)
-    down: list[float] = []
-    weight = 1.0
+    far = capacity > _NEAR and stay(_NEAR) >= _NEAR
+    mode = _mode(stay, capacity) if far else 0
+    first, weights = _downward(stay, mode)
+    weight = most = 1.0
+    n = float(mode)
+    while n < capacity:
+        n += 1.0
+        weight *= stay(n) / n
+        weights.append(weight)
+        if weight > most:
+            most = weight
+        elif weight <= NEGLIGIBLE * most:
+            break
+    while len(weights) > 1 and weights[1] <= NEGLIGIBLE * most:
+        first += 1
+        del weights[0]
+    at_capacity = weights[-1] if first + len(weights) - 1 == capacity else 0.0
+    tokens = list(map(mul, count(first), weights))
+    sums = sum(weights), sum(tokens), at_capacity
+    law = law_from(sums, rate, rate * capacity / stay(capacity), capacity)
+    return _States(law=law, first=first, tokens=tokens, beyond=law.weight - sums[0])
+
+
+def _downward(stay: Callable[[float], float], mode: int) -> tuple[int, list[float]]:
+    """Return the first state that matters below *mode*, and the weights from it up to *mode*."""
+    down, weight = [1.0], 1.0
     for n in range(mode, 0, -1):
         weight *= n / stay(n)
         down.append(weight)
         if weight <= NEGLIGIBLE:
             break
-    first = mode - len(down)
-    weights = [*reversed(down), 1.0]
-    weight = 1.0
-    for n in range(mode + 1, capacity + 1):
-        weight *= stay(n) / n
-        weights.append(weight)
-        if weight <= NEGLIGIBLE:
-            break
-    is_full = first + len(weights) - 1 == capacity
-    at_capacity = weights[-1] if is_full else 0.0
-    total = sum(weights)
-    sums = (total, sum(map(mul, count(first), weights)), at_capacity)
-    law = law_from(sums, rate, rate * capacity / stay(capacity), capacity)
-    probabilities = [weight / law.weight for weight in weights]
-    if is_full:
-        probabilities[-1] = law.full
-    return _States(law=law, first=first, probabilities=probabilities)
+    down.reverse()
+    return mode + 1 - len(down), down
 
 
 def _mode(stay: Callable[[float], float], capacity: int) -> int:
@@ -303,30 +315,36 @@ def _ttft(step: Step, requests: Requests, flow: Flow) -> Spread:
     """Return the larger of two waits: prompts one by one, and all of a step together."""
     arithmetic, law = step.arithmetic, flow.law
     larger, log = arithmetic.larger, arithmetic.log
+    mean_wait, half_step, own = flow.wait / flow.busy, flow.step / 2, step.first_token + flow.own
+    spilled = _spilled(step, flow)
     values = []
-    for q, z, excess in zip(QUANTILES, NORMAL, requests.input_excess, strict=True):
-        behind = flow.wait / flow.busy * log(larger(flow.busy / (1 - q), 1.0))
-        together = flow.shared.quantile(z, arithmetic)
-        together = together + _spilled(step, flow, together - flow.step / 2)
-        behind = larger(flow.step / 2 + behind, together)
+    shared = flow.shared.quantiles(arithmetic)
+    for q, together, excess in zip(QUANTILES, shared, requests.input_excess, strict=True):
+        behind = mean_wait * log(larger(flow.busy / (1 - q), 1.0))
+        together = together + spilled(together - half_step)  # noqa: PLW2901 - of the same wait
+        behind = larger(half_step + behind, together)
         queued = log(larger(law.full / (1 - q), 1.0)) / law.drain
         longer = _together(step.prefill * excess, behind + queued, arithmetic)
-        values.append((step.first_token + flow.own + longer) * step.ttft_ratio)
+        values.append((own + longer) * step.ttft_ratio)
     return Spread.ascending(mean_ttft(step, flow), tuple(values), arithmetic)
 
 
-def _spilled(step: Step, flow: Flow, beside: float) -> float:
-    """Return how much longer a prompt takes that does not fit beside others of *beside* seconds.
+def _spilled(step: Step, flow: Flow) -> Callable[[float], float]:
+    """Return how much longer a prompt takes that does not fit beside others of so many seconds.
 
     What is left of it joins the next step, with the prompts that arrived meanwhile.
     """
     larger, smaller = step.arithmetic.larger, step.arithmetic.smaller
-    share, rate = step.step_share(flow.law.running), flow.law.rate
-    arrived = rate * (beside + flow.step)
-    others = smaller(beside / larger(step.prefill, NEGLIGIBLE), 2 * arrived)
-    further = larger(share * (1 + others) - 1, 0.0)
-    each = flow.step + smaller(arrived, 1 / share) * step.prefill / step.stages
-    return step.arithmetic.where(share <= 1, smaller(further, 1.0) * each, 0.0)
+    share, rate, plain = step.step_share(flow.law.running), flow.law.rate, flow.step
+    each, room = step.prefill / step.stages, 1 / share
+    prefill, is_shared = larger(step.prefill, NEGLIGIBLE), (share <= 1) * 1.0
+
+    def longer(beside: float) -> float:
+        arrived = rate * (beside + plain)
+        further = larger(share * (1 + smaller(beside / prefill, 2 * arrived)) - 1, 0.0)
+        return smaller(further, is_shared) * (plain + smaller(arrived, room) * each)
+
+    return longer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -337,11 +355,12 @@ class _Gate:
     shape: float
     """Squared mean over variance: the wait is taken as gamma distributed."""
 
-    def quantile(self, z: float, arithmetic: Arithmetic) -> float:
-        """Return the wait at normal quantile *z* (Wilson and Hilferty 1931)."""
-        ninth = 1 / (9 * self.shape)
-        root = 1 - ninth + z * arithmetic.sqrt(ninth)
-        return self.mean * arithmetic.larger(root, 0.0) ** 3
+    def quantiles(self, arithmetic: Arithmetic) -> list[float]:
+        """Return the wait at each percentile kept (Wilson and Hilferty 1931)."""
+        ninth, larger = 1 / (9 * self.shape), arithmetic.larger
+        usual, spread = 1 - ninth, arithmetic.sqrt(ninth)
+        roots = [larger(usual + z * spread, 0.0) for z in NORMAL]
+        return [self.mean * (root * root * root) for root in roots]
 
 
 def _gate(step: Step, rate: float, plain: float, variation: float) -> _Gate:

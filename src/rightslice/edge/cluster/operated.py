@@ -12,6 +12,7 @@ from typing import Final
 
 from rightslice.core.catalog.model import Model
 from rightslice.edge.catalog_files import Catalog
+from rightslice.edge.cluster import devices
 from rightslice.edge.cluster.models import config_files, model_of, spec_of
 from rightslice.edge.cluster.node_prices import card_price
 from rightslice.edge.cluster.state import ClusterState
@@ -57,7 +58,8 @@ def operated(
     deployments = snapshot.of("Deployment")
     found = operator_rules(deployments) if rules is None else rules
     state = ClusterState(find_gpu=catalog.gpu, now=lambda: 0.0)
-    for kind in _MIRRORED:
+    dra = devices.KINDS if snapshot.of("ResourceSlice") else ()
+    for kind in (*_MIRRORED, *dra):
         state.replace_all(kind, snapshot.of(kind))
     world = World(
         cluster=state.cluster(),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Final
 
-from rightslice.core.catalog.fleet import POD_PART_OF_NODE, NodeGroup
+from rightslice.core.catalog.fleet import POD_PART_OF_NODE, NodeGroup, Workload
 from rightslice.records import Json
 from rightslice.units import GIB, MIB
+
+_UNITS: Final = ((GIB, "Gi"), (MIB, "Mi"))
 
 
 def node_requests(cards: Fraction | None, group: NodeGroup) -> dict[str, Json]:
@@ -23,6 +26,18 @@ def node_requests(cards: Fraction | None, group: NodeGroup) -> dict[str, Json]:
         requests["cpu"] = cpu_quantity(part * group.vcpus)
     if group.memory_bytes is not None:
         requests["memory"] = memory_quantity(part * group.memory_bytes)
+    return requests
+
+
+def pod_requests(workload: Workload, cards: Fraction | None, group: NodeGroup) -> dict[str, Json]:
+    """Return what *workload* says a replica asks for, and `node_requests` for what it does not."""
+    requests = node_requests(cards, group)
+    cpu, memory = workload.pod_cpu_cores, workload.pod_memory_bytes
+    if cpu is not None:
+        requests["cpu"] = str(int(cpu)) if cpu == int(cpu) else f"{round(cpu * 1000)}m"
+    if memory is not None:
+        exact = (f"{memory // size}{unit}" for size, unit in _UNITS if not memory % size)
+        requests["memory"] = next(exact, str(memory))
     return requests
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from rightslice.core.catalog.together import Apart, Preference
 from rightslice.core.packing.backends import Backend
 from rightslice.kube.assignments import Assignment
 from rightslice.kube.explain import decision_notes
@@ -28,7 +29,7 @@ from rightslice.kube.probes import (
     startup_seconds,
     termination_seconds,
 )
-from rightslice.kube.resources import node_requests
+from rightslice.kube.resources import pod_requests
 from rightslice.kube.server_args import COMMAND, PORT, server_args
 from rightslice.records import Json
 from rightslice.units import format_duration
@@ -108,6 +109,11 @@ def _disruption_budget(assignment: Assignment) -> Manifest:
 def _deployment(assignment: Assignment, ask: GpuAsk) -> Manifest:
     strategy, why = _rollout(assignment)
     notes: Manifest = {**decision_notes(assignment), f"{GROUP}/rollout": why}
+    if assignment.workload.apart is Apart.GPU:
+        notes[f"{GROUP}/apart"] = (
+            "the plan gives each replica a GPU of its own; no scheduler is told, so the layout"
+            " holds it up and a pod that is moved may lose it"
+        )
     if not _requests(assignment):
         notes[f"{GROUP}/requests"] = (
             "the node's CPU and memory are not known, so none are asked for"
@@ -130,7 +136,8 @@ def _deployment(assignment: Assignment, ask: GpuAsk) -> Manifest:
 
 
 def _rollout(assignment: Assignment) -> tuple[Manifest, str]:
-    if assignment.spare > 0:
+    is_apart = assignment.workload.apart is Apart.NODE and assignment.placed.replicas > 1
+    if assignment.spare > 0 and not is_apart:
         why = (
             f"{assignment.spare} more of its slots are free in node group"
             f" {assignment.group.name}: an update starts a new pod before it stops an old one"
@@ -140,6 +147,11 @@ def _rollout(assignment: Assignment) -> tuple[Manifest, str]:
         f"no slot is free for a further pod in node group {assignment.group.name}, where it would"
         " stay Pending: an update stops a pod before it starts the next"
     )
+    if is_apart:
+        why = (
+            "its replicas keep apart by node, and a further pod may find none: an update stops a"
+            " pod before it starts the next"
+        )
     if assignment.placed.replicas == 1:
         start = format_duration(startup_seconds(assignment))
         why += f"; with one replica the model is away meanwhile (up to {start})"
@@ -151,10 +163,10 @@ def _pod(assignment: Assignment, ask: GpuAsk) -> Manifest:
     pod: Manifest = {
         **ask.pod,
         "nodeSelector": selector,
-        "affinity": {"nodeAffinity": _planned_nodes(assignment)},
+        "affinity": {"nodeAffinity": _planned_nodes(assignment), **_beside(assignment)},
         "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
     }
-    if len(assignment.nodes) > 1:
+    if len(assignment.nodes) > 1 and assignment.workload.apart is not Apart.NODE:
         pod["topologySpreadConstraints"] = [_spread(assignment)]
     return {
         **pod,
@@ -177,6 +189,20 @@ def _planned_nodes(assignment: Assignment) -> Manifest:
             {"weight": 100, "preference": {"matchExpressions": [here]}}
         ]
     }
+
+
+def _beside(assignment: Assignment) -> Manifest:
+    """What the workload says of its replicas on one node: never two, or rather more."""
+    here: Manifest = {
+        "topologyKey": "kubernetes.io/hostname",
+        "labelSelector": {"matchLabels": selector_labels(assignment.name)},
+    }
+    if assignment.workload.apart is Apart.NODE:
+        return {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [here]}}
+    if assignment.workload.preference is Preference.PACK:
+        rather: Manifest = {"weight": 100, "podAffinityTerm": here}
+        return {"podAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [rather]}}
+    return {}
 
 
 def _spread(assignment: Assignment) -> Manifest:
@@ -227,7 +253,7 @@ def _resources(assignment: Assignment, ask: GpuAsk) -> Manifest:
 
 
 def _requests(assignment: Assignment) -> Manifest:
-    return node_requests(assignment.offer.cards, assignment.group)
+    return pod_requests(assignment.workload, assignment.offer.cards, assignment.group)
 
 
 def _shared_memory_gib(assignment: Assignment) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import kubernetes_validate  # type: ignore[import-untyped] # it ships no type information
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rightslice.core.catalog.together import Apart, Preference
 from rightslice.core.plan.result import Plan
 from rightslice.kube.assignments import Assignment, assignments
 from rightslice.kube.render.workload import image, render
@@ -116,6 +118,41 @@ def test_a_full_card_updates_without_surge(assign: Assign) -> None:
     halves = {"a100-0/0": [["3g.20gb", 0], ["3g.20gb", 4]]}
     spare = parts(assign(node, serve, layouts=halves))[2]
     assert spare["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+
+
+def says(assignment: Assignment, **changes: Any) -> Any:  # noqa: ANN401 - fields of any type
+    """Return the Deployment of a workload that says so."""
+    workload = replace(assignment.workload, **changes)
+    deployment = parts(replace(assignment, workload=workload))[2]
+    kubernetes_validate.validate(deployment, "1.34", strict=True)
+    return deployment
+
+
+def test_cpu_and_memory_are_asked_for_as_said(assign: Assign) -> None:
+    """What the workload says goes before its part of the node."""
+    found = says(assign({}, {}), pod_cpu_cores=1.5, pod_memory_bytes=3 * 2**29)
+    (container,) = found["spec"]["template"]["spec"]["containers"]
+    asked = container["resources"]["requests"]
+    assert (asked["cpu"], asked["memory"]) == ("1500m", "1536Mi")
+
+
+def test_replicas_keep_apart_by_node(assign: Assign) -> None:
+    """The scheduler is told, and an update makes room first."""
+    found = says(assign({}, {"replicas": 2}), apart=Apart.NODE)
+    (term,) = found["spec"]["template"]["spec"]["affinity"]["podAntiAffinity"][
+        "requiredDuringSchedulingIgnoredDuringExecution"
+    ]
+    assert term["topologyKey"] == "kubernetes.io/hostname"
+    assert term["labelSelector"] == found["spec"]["selector"]
+    assert found["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
+
+
+def test_what_no_scheduler_is_told_is_said(assign: Assign) -> None:
+    """Apart by GPU holds by the layout alone; few nodes are a preference."""
+    apart = says(assign({}, {}), apart=Apart.GPU)
+    assert "no scheduler is told" in apart["metadata"]["annotations"]["rightslice.dev/apart"]
+    packed = says(assign({}, {}), preference=Preference.PACK)
+    assert "podAffinity" in packed["spec"]["template"]["spec"]["affinity"]
 
 
 def test_ranks_share_memory(assign: Assign) -> None:

@@ -14,9 +14,10 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, Final
 
@@ -128,11 +129,20 @@ def assemble(options: OperatorOptions, client: Any) -> Operator:  # noqa: ANN401
     )
 
 
+class _BackOffs:
+    """Seconds between tries of a watch: an API server that is away for long is waited for."""
+
+    def __iter__(self) -> Iterator[float]:
+        """Yield them, ever longer up to half a minute, without end."""
+        return chain((1.0, 1.0, 2.0, 4.0, 8.0, 15.0), repeat(30.0))
+
+
 async def _watch(operator: Operator, config: SingleConfig, stop: asyncio.Event) -> None:
     """Let kopf follow our kinds and hand over what it sees."""
     registry = kopf.OperatorRegistry()
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
+    settings.networking.error_backoffs = _BackOffs()
 
     async def see(event: Any, resource: Any, **_: object) -> None:  # noqa: ANN401 - kopf hands over decoded objects
         operator.see(resource.kind, dict(event["object"]), is_gone=event["type"] == "DELETED")

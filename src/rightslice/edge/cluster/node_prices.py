@@ -15,6 +15,21 @@ _INSTANCE_TYPE: Final = "node.kubernetes.io/instance-type"
 _REGION: Final = "topology.kubernetes.io/region"
 
 
+class CardPrices:
+    """`card_price` with a memory: many nodes are of few types."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._known: dict[tuple[str | None, str | None], Fraction | None] = {}
+
+    def of(self, node: ClusterNode) -> Fraction | None:
+        """Return what `card_price` returns."""
+        key = node.labels.get(_INSTANCE_TYPE), node.labels.get(_REGION)
+        if key not in self._known:
+            self._known[key] = card_price(self._catalog, node)
+        return self._known[key]
+
+
 def card_price(catalog: Catalog, node: ClusterNode) -> Fraction | None:
     """Return the list price of one card of *node*, by its instance type; None when not known."""
     name = node.labels.get(_INSTANCE_TYPE)

@@ -16,7 +16,6 @@ import socket
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, Final
@@ -30,7 +29,7 @@ from rightslice.core.fit.answers import Answers
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.cluster.lease import Leadership
 from rightslice.edge.cluster.mirror import KINDS, VOLUMES, Mirror
-from rightslice.edge.cluster.node_prices import card_price
+from rightslice.edge.cluster.node_prices import CardPrices
 from rightslice.edge.cluster.state import ClusterState
 from rightslice.edge.constants import constants_with
 from rightslice.entry.operator.api import ClusterCalls
@@ -122,7 +121,7 @@ def assemble(options: OperatorOptions, client: Any) -> Operator:  # noqa: ANN401
         leadership=leadership,
         metrics=metrics,
         recommend=Answers(constants_with(options.calibrations)).recommend,
-        card_price=partial(card_price, catalog),
+        card_price=CardPrices(catalog).of,
         rules=options.rules,
         layouts=Layouts(options.layouts, NodeCalls(client, pace), calls, metrics),
         catalog=catalog,

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rightslice.kube.cluster.dra_read import CLAIMS_NOTE
 from rightslice.kube.crd.definition import API_VERSION
 from rightslice.kube.operate.view import OWNER_LABEL
 from tests.e2e.waiting import eventually
@@ -176,6 +177,16 @@ def until_settled(plane: ControlPlane, namespace: str, *names: str, seconds: flo
         raise
 
 
+def held_by(pod: Mapping[str, Any]) -> tuple[str, int]:
+    """Return what a pod of the operator's holds: an extended resource, or what its claim asks."""
+    limits = pod["spec"]["containers"][0]["resources"].get("limits")
+    if limits:
+        ((name, count),) = limits.items()
+    else:
+        name, _, count = pod["metadata"]["annotations"][CLAIMS_NOTE].partition("=")
+    return name, int(count)
+
+
 @dataclass
 class PodWatch:
     """The ready pods of a namespace, as a watch of the API server tells of every change.
@@ -250,8 +261,7 @@ class PodWatch:
             for one in pod["status"].get("conditions", [])
         )
         if event != "DELETED" and ready and metadata.get("deletionTimestamp") is None:
-            (held,) = pod["spec"]["containers"][0]["resources"]["limits"].items()
-            self._ready[metadata["name"]] = owner, held[0], int(held[1])
+            self._ready[metadata["name"]] = owner, *held_by(pod)
 
     def _serving(self, owner: str) -> Serving:
         pods = Counter(

@@ -31,9 +31,12 @@ from rightslice.core.perf.observation import place_of
 from rightslice.edge.perf_points import read_points
 
 DEGREES: Final = 5.0
-START: Final = np.log([0.2, 1, 0.08, 0.2, 0.2, 0.5, 0.7, 0.1, 0.03, 0.1, 4, 8, 8, 3, 1])
+CONSTANTS: Final = [0.2, 1, 0.08, 0.2, 0.2, 0.5, 0.7, 0.7, 0.7, 0.7]
+COUNT: Final = len(CONSTANTS)
+START: Final = np.log([*CONSTANTS, 0.1, 0.03, 0.1, 4, 8, 8, 3, 1])
 """Constants in the order of `NAMES`, one scale, noise, misfit, and five reaches."""
-FREEDOM: Final = np.array([0.7] * 7 + [0.5, 0.15, 0.5] + [0.5] * 5)
+FREEDOM: Final = np.array([0.7] * 7 + [0.25] * 3 + [0.5, 0.15, 0.5] + [0.5] * 5)
+"""What prompts add to a step is seen in few series: its spreads stay near their start."""
 _PULL: Final = 0.15
 _POINTS: Final = 3
 _WEIGHT: Final = 5.0
@@ -84,7 +87,7 @@ def unlikely(trial: Array, series: list[Series]) -> float:
     for each in series:
         count = len(each.errors)
         whole = covariance_of(each, values)
-        lower = np.linalg.cholesky(whole + np.eye(count) * values[8] ** 2)
+        lower = np.linalg.cholesky(whole + np.eye(count) * values[COUNT + 1] ** 2)
         whitened = np.linalg.solve(lower, each.errors)
         likely = math.lgamma((DEGREES + count) / 2) - math.lgamma(DEGREES / 2)
         likely -= count / 2 * math.log(DEGREES) + float(np.log(np.diag(lower)).sum())
@@ -102,10 +105,10 @@ def fitted(series: list[Series]) -> Array:
 
 def covariance_of(each: Series, spreads: Array) -> Array:
     """Return the covariance of a series' log errors, without noise."""
-    spread = np.diag(spreads[:7] ** 2) + spreads[7] ** 2
-    apart = np.abs(each.places[:, None] - each.places[None]) / spreads[10:]
+    spread = np.diag(spreads[:COUNT] ** 2) + spreads[COUNT] ** 2
+    apart = np.abs(each.places[:, None] - each.places[None]) / spreads[COUNT + 3 :]
     whole: Array = each.slopes @ spread @ each.slopes.T
-    whole += spreads[9] ** 2 * np.exp(-apart.sum(-1))
+    whole += spreads[COUNT + 2] ** 2 * np.exp(-apart.sum(-1))
     return whole
 
 
@@ -154,7 +157,8 @@ def main() -> None:
     parser.add_argument("--without-each-source", action="store_true")
     arguments = parser.parse_args()
     series = series_by_source(arguments.rows)
-    heads = "layer host weights kv compute prefill reduce scale noise misfit batch in out tp bytes"
+    heads = "layer host weights kv compute prefill reduce context launch ring"
+    heads += " scale noise misfit batch in out tp bytes"
     print(f"{'':<28}" + "".join(f"{head:>8}" for head in heads.split()))
     usual = fitted(series)
     print(line(f"{len(series)} series", usual))

@@ -48,9 +48,9 @@ class Place:
         )
 
 
-REACH: Final = Place(4.2, 28.0, 13.7, 2.1, 0.9)
+REACH: Final = Place(2.5, 40.0, 11.7, 2.3, 0.8)
 """Distance over which likeness falls by a factor of e."""
-MISFIT_SD: Final = 0.123
+MISFIT_SD: Final = 0.108
 """Log-scale standard deviation of the model's own error."""
 POINT_NOISE: Final = 0.006
 """Run-to-run spread of a measured point: two runs alike differ by 0.6 %

@@ -23,6 +23,9 @@ WIDEST: Final = math.log(10)
 """Largest log-scale doubt stated: beyond a factor of ten either way a band says nothing more."""
 
 
+_INSTANT: Final = 1e-300
+
+
 class Doubt(NamedTuple):
     """Log-scale standard deviations of the error of each latency."""
 
@@ -38,7 +41,8 @@ class Doubt(NamedTuple):
         whole = steps * step.seconds(running) + prompts
         further = self.host * steps * step.host_per_sequence * running / step.stages / whole
         if misfit is not None:
-            slopes = tuple(part / whole for part in _shares(step, running, prompts, steps))
+            shares = (*_shares(step, running, steps), *_prompt_shares(step, prompts))
+            slopes = tuple(shares[place] / whole for place in _ORDER)
             spread = misfit.variance(running, slopes, step.arithmetic)
             further = hypot(further, step.arithmetic.sqrt(spread))
         served = running > 0
@@ -66,8 +70,12 @@ class Doubt(NamedTuple):
         )
 
 
-def _shares(step: Step, running: float, prompts: float, steps: float) -> tuple[float, ...]:
-    """Return the seconds by which TPOT grows a unit of each log constant, in order."""
+_ORDER: Final = (0, 1, 2, 3, 4, 7, 5, 6, 8, 9)
+"""Of the shares of a step and of prompts, one after the other: the order of `fitting.NAMES`."""
+
+
+def _shares(step: Step, running: float, steps: float) -> tuple[float, ...]:
+    """Return the seconds by which a token's steps grow a unit of each log constant of theirs."""
     n = step.a_stage(running)
     weights = step.weights + sum(size * (1.0 - untouched**n) for size, untouched in step.experts)
     cache, compute = step.memory_per_sequence * n, step.compute_per_sequence * n
@@ -75,13 +83,20 @@ def _shares(step: Step, running: float, prompts: float, steps: float) -> tuple[f
     memory = steps * (weights + cache) / corner
     return (
         steps * step.overhead,
-        steps * step.host_per_sequence * n,
+        steps * (step.host_per_sequence - step.host_of_context) * n,
         memory * weights,
         memory * cache,
         steps * compute * compute / corner,
-        prompts,
         steps * step.all_reduce,
+        steps * step.host_of_context * n,
     )
+
+
+def _prompt_shares(step: Step, prompts: float) -> tuple[float, ...]:
+    """Return the same of the *prompts* seconds that go to them, as if none shared a step."""
+    unit = prompts / step.arithmetic.larger(step.prefill, _INSTANT)
+    launch, ring = unit * step.prompt_launch, unit * step.prompt_ring
+    return prompts - launch - ring, launch, ring
 
 
 def doubt_on(device: Device, constants: PerfConstants) -> Doubt:

@@ -45,10 +45,10 @@ def busy_loop(step: Step, requests: Requests, clients: float, capacity: float) -
     arithmetic = step.arithmetic
     running = arithmetic.smaller(clients, capacity)
     step = step.settled(running)
-    output, prefill = requests.output_tokens, step.prefill / step.stages
+    output = requests.output_tokens
     step_seconds = step.seconds(running)
     crowd = crowd_of(step, requests, running)
-    interference = (running - 1) * prefill / output
+    interference = step.interference((running - 1) / output)
     tpot = step_seconds + interference
     decode = arithmetic.larger(output - 1, 0.0) * tpot
     own = step.prefill + step.steps_per_prompt(running) * step_seconds

@@ -33,9 +33,9 @@ from rightslice.core.perf.fitting import (
 from rightslice.core.perf.observation import Observation, place_of
 from rightslice.core.perf.result import PerfConstants
 
-SERVER_SD: Final = (0.09, 0.23, 0.047, 0.53, 0.27, 0.27, 0.76)
+SERVER_SD: Final = (0.075, 0.15, 0.044, 0.23, 0.42, 0.25, 0.47, 0.74, 0.73, 0.67)
 """How far a server's constants lie from its era's, in logs and the order of `NAMES`."""
-_SCALE_SD: Final = 0.048
+_SCALE_SD: Final = 0.037
 """The same of one factor on all of them."""
 """All spreads by maximum likelihood over series of public rows (benchmarks/fit_calibration.py)."""
 _DEGREES: Final = 5.0
@@ -48,6 +48,8 @@ _WIDER: Final = 2.0
 _BELIEVED: Final = 6.0
 """Standard deviations by which a point may miss what all others say of it."""
 _ROUNDS: Final = 8
+_LEAST: Final = 1e-30
+"""Stands for a constant of zero, which has no logarithm and stays without effect."""
 _SPREAD: Final = np.diag(np.square(SERVER_SD)) + _SCALE_SD**2
 
 
@@ -84,7 +86,7 @@ def _moved(
 ) -> tuple[PerfConstants, tuple[float, ...]]:
     """Gauss-Newton on the joint posterior of constants and misfit; wild points count less."""
     features = features_of(points, prior)
-    centre = np.log([getattr(prior, name) for name in NAMES])
+    centre = np.log([max(getattr(prior, name), _LEAST) for name in NAMES])
     measured = np.log(features.measured)
     places = [place_of(point) for point in points]
     alike = misfits(places, places)

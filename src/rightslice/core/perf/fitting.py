@@ -36,8 +36,11 @@ NAMES: Final = (
     "compute_ratio",
     "prefill_ratio",
     "all_reduce_seconds",
+    "host_seconds_per_context_token",
+    "prompt_seconds_per_layer",
+    "prompt_seconds_per_rank",
 )
-PRIOR_LOG_SD: Final = (0.5, 1.0, 0.06, 0.10, 0.35, 0.2, 1.0)
+PRIOR_LOG_SD: Final = (0.5, 1.0, 0.06, 0.10, 0.35, 0.2, 1.0, 1.5, 1.0, 1.0)
 """How far each may move from its prior.
 
 Streaming is held near what boards reach (85 to 95 % of stated bandwidth) and prefill near 56 % of
@@ -55,6 +58,9 @@ _UNIT: Final = {
     "prefill_ratio": 1.0,
     "all_reduce_seconds": 1.0,
     "all_reduce_pcie_seconds": 1.0,
+    "host_seconds_per_context_token": 1.0,
+    "prompt_seconds_per_layer": 1.0,
+    "prompt_seconds_per_rank": 1.0,
     "ttft_seconds": 0.0,
     "ttft_seconds_per_layer": 0.0,
     "eager_factor": 1.0,
@@ -72,6 +78,9 @@ _PRIOR: Final = PerfConstants(
     all_reduce_seconds=1.3e-6,
     all_reduce_pcie_seconds=60e-6,
     host_seconds_per_sequence=3e-6,
+    host_seconds_per_context_token=1e-9,
+    prompt_seconds_per_layer=30e-6,
+    prompt_seconds_per_rank=15e-6,
     ttft_seconds=0.010,
     ttft_seconds_per_layer=0.0,
     log_sd_tpot=0.2,
@@ -108,13 +117,15 @@ class Features:
     """Points as columns, each the time that a constant of one would give."""
 
     columns: Array
-    """overhead, host, weights, kv, compute, prefill, all-reduce latency."""
+    """overhead, host, weights, kv, compute, prefill, all-reduce latency, host for the context,
+    launches of prompts, rings of prompts."""
     fixed: Array
     """Seconds that no constant scales: links in steps."""
     fixed_prefill: Array
     """The same in prompts."""
     steps: Array
     prompts: Array
+    passes: Array
     measured: Array
     weights: Array
 
@@ -128,6 +139,7 @@ def features_of(points: Sequence[Observation], constants: PerfConstants) -> Feat
         n = point.sequences
         experts = sum(size * (1 - untouched**n) for size, untouched in step.experts)
         links = step.all_reduce_per_sequence * step.prompt_tokens
+        shared = step.prompt_launch + step.prompt_ring
         rows.append(
             (
                 step.overhead * (constants.eager_factor if point.is_eager else 1.0),
@@ -135,8 +147,11 @@ def features_of(points: Sequence[Observation], constants: PerfConstants) -> Feat
                 step.weights + experts,
                 step.memory_per_sequence * n,
                 step.compute_per_sequence * n,
-                step.prefill - links,
+                step.prefill - links - shared,
                 step.all_reduce,
+                step.host_of_context * n,
+                step.prompt_launch,
+                step.prompt_ring,
             )
         )
         fixed.append(step.all_reduce_per_sequence * n)
@@ -149,8 +164,9 @@ def features_of(points: Sequence[Observation], constants: PerfConstants) -> Feat
         columns=np.array(rows),
         fixed=np.array(fixed),
         fixed_prefill=np.array(prefill),
-        steps=np.array([steps for steps, _ in factors]),
-        prompts=np.array([prompts for _, prompts in factors]),
+        steps=np.array([made.steps for made in factors]),
+        prompts=np.array([made.prompts for made in factors]),
+        passes=np.array([made.passes for made in factors]),
         measured=np.array(measured),
         weights=np.array(each),
     )
@@ -158,10 +174,11 @@ def features_of(points: Sequence[Observation], constants: PerfConstants) -> Feat
 
 def tpot(features: Features, constants: Array) -> Array:
     """Return the TPOT of every point, as it was measured, for *constants* in the order `NAMES`."""
-    overhead, host, weights, kv, compute, prefill, reduce = (features.columns * constants).T
-    step = overhead + host + np.hypot(weights + kv, compute) + reduce + features.fixed
+    columns = (features.columns * constants).T
+    overhead, host, weights, kv, compute, prefill, reduce, context, launch, ring = columns
+    step = overhead + host + context + np.hypot(weights + kv, compute) + reduce + features.fixed
     prompts: Array = features.prompts * (prefill + features.fixed_prefill)
-    whole: Array = features.steps * step + prompts
+    whole: Array = features.steps * step + prompts + features.passes * (launch + ring)
     return whole
 
 

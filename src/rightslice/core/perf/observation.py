@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from rightslice.core.catalog.device import Device
 from rightslice.core.catalog.model import Model
@@ -100,22 +100,39 @@ def step_for(point: Observation, constants: PerfConstants) -> Step:
     return step_on(point.device, point.served, point.traffic, constants, schedule)
 
 
-def tpot_factors(point: Observation, step: Step) -> tuple[float, float]:
+class Made(NamedTuple):
+    """What a measured TPOT is made of."""
+
+    steps: float
+    prompts: float
+    passes: float
+    """Steps with prompts in them: what prompts of one step share, counted once."""
+
+
+def tpot_factors(point: Observation, step: Step) -> Made:
     """Return how many steps and how many prompts the measured TPOT is made of."""
     n, output = point.sequences, point.traffic.output.mean
-    others = max(n - 1, 0.0)
+    others = max(n - 1, 0.0) / output
     match point.tpot_kind:
         case TpotKind.CLOSED_LOOP:
-            return 1.0, others / output
+            return Made(1.0, others, 1 - math.exp(-others))
         case TpotKind.DECODE_STEP:
-            return 1.0, 0.0
+            return Made(1.0, 0.0, 0.0)
         case TpotKind.MEDIAN_GAP:
-            return 1.0, max(others / output - _POISSON_MEDIAN, 0.0)
+            met = max(others - _POISSON_MEDIAN, 0.0)
+            return Made(1.0, met, 1.0 if met else 0.0)
         case TpotKind.STATIC_BATCH:
-            steps = output - 1 + batch_steps(point, step)
-            return steps / output, n / output
+            passes = batch_steps(point, step)
+            return Made((output - 1 + passes) / output, n / output, passes / output)
         case TpotKind.OCCUPANCY:
-            return (output - 1 + step.steps_per_prompt(n)) / output, n / output
+            steps = (output - 1 + step.steps_per_prompt(n)) / output
+            return Made(steps, n / output, n / output)
+
+
+def prompt_seconds(made: Made, step: Step) -> float:
+    """Return the seconds of a measured TPOT that go to prompts."""
+    shared = step.prompt_launch + step.prompt_ring
+    return made.prompts * (step.prefill - shared) + made.passes * shared
 
 
 def batch_steps(point: Observation, step: Step) -> int:
@@ -127,9 +144,8 @@ def batch_steps(point: Observation, step: Step) -> int:
 def tpot_as_measured(point: Observation, constants: PerfConstants) -> float:
     """Return the predicted TPOT, defined as the benchmark defines it."""
     step = step_for(point, constants)
-    steps, prompts = tpot_factors(point, step)
-    now = step.settled(point.sequences)
-    return steps * now.seconds(point.sequences) + prompts * now.prefill
+    made, now = tpot_factors(point, step), step.settled(point.sequences)
+    return made.steps * now.seconds(point.sequences) + prompt_seconds(made, now)
 
 
 def place_of(point: Observation) -> Place:
@@ -147,28 +163,29 @@ def place_of(point: Observation) -> Place:
 def host_share_of(point: Observation, constants: PerfConstants) -> float:
     """Return what part of the predicted TPOT the host's work a sequence takes."""
     step = step_for(point, constants)
-    steps, _ = tpot_factors(point, step)
+    steps = tpot_factors(point, step).steps
     return steps * step.host_per_sequence * point.sequences / tpot_as_measured(point, constants)
 
 
 def doubt_as_measured(point: Observation, constants: PerfConstants) -> Doubt:
     """Return how far predictions of the point are likely to be off."""
     step = step_for(point, constants)
-    steps, prompts = tpot_factors(point, step)
-    doubt = doubt_on(point.device, constants)
-    prefill = step.settled(point.sequences).prefill
-    return doubt.at(step, point.sequences, prompts * prefill, steps)
+    made, doubt = tpot_factors(point, step), doubt_on(point.device, constants)
+    prompts = prompt_seconds(made, step.settled(point.sequences))
+    return doubt.at(step, point.sequences, prompts, made.steps)
 
 
 def ttft_as_measured(point: Observation, constants: PerfConstants) -> float:
     """Return the predicted mean time to first token, of one request or of a static batch."""
     step = step_for(point, constants).settled(point.sequences)
+    shared = step.prompt_launch + step.prompt_ring
+    alone = step.prefill - shared
     if point.is_static_ttft:
-        together = batch_steps(point, step) * step.seconds(point.sequences)
-        return (step.first_token + together + point.sequences * step.prefill) * step.ttft_ratio
+        together = batch_steps(point, step) * (step.seconds(point.sequences) + shared)
+        return (step.first_token + together + point.sequences * alone) * step.ttft_ratio
     steady = _under_clients(point, step).ttft.mean
     burst = _START_BURST * max(point.sequences - 1, 0.0) / 2
-    return steady + burst * step.prefill * step.ttft_ratio
+    return steady + burst * alone * step.ttft_ratio
 
 
 def tokens_per_second_as_measured(point: Observation, constants: PerfConstants) -> float:

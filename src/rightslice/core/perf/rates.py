@@ -43,6 +43,12 @@ class Rates:
 
     overhead: float
     host_per_sequence: float
+    host_per_context_token: float
+    """Of a sequence."""
+    prompt_launch: float
+    """Of a step with prompts, however many."""
+    prompt_ring: float
+    """The same, by tensor parallelism."""
     weights: float
     experts: tuple[float, ...]
     cache_per_token: tuple[float, ...]
@@ -87,6 +93,12 @@ def rates_on(
     return Rates(
         overhead=constants.overhead_seconds_per_layer * work.layers * eager * turns,
         host_per_sequence=constants.host_seconds_per_sequence,
+        host_per_context_token=constants.host_seconds_per_context_token,
+        prompt_launch=constants.prompt_seconds_per_layer * work.layers * turns,
+        prompt_ring=constants.prompt_seconds_per_rank
+        * work.layers
+        * (served.tensor_parallel - 1)
+        * turns,
         weights=streaming * work.weight_bytes,
         experts=tuple([streaming * part.size_bytes for part in work.experts]),
         cache_per_token=tuple([reading * part.bytes_per_token for part in work.contexts]),

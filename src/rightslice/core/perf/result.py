@@ -169,6 +169,13 @@ class PerfConstants:
     """The same where GPUs of a node meet over PCIe."""
     host_seconds_per_sequence: float
     """Host work a step for every running sequence (sampling, detokenising, scheduling)."""
+    host_seconds_per_context_token: float = 0.0
+    """The same for every token of its context: engines that copy token ids in every step."""
+    prompt_seconds_per_layer: float = 0.0
+    """What prompts add to a step a layer, however many there are: launches without full CUDA
+    graphs, or a pass of their own."""
+    prompt_seconds_per_rank: float = 0.0
+    """The same for each further GPU of tensor parallelism: long messages go round a ring."""
     ttft_seconds: float
     """Constant part of the time to first token (tokenise, schedule, return)."""
     ttft_seconds_per_layer: float

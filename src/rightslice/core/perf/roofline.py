@@ -56,7 +56,7 @@ class Step:
     all_reduce: float
     all_reduce_per_sequence: float
     prefill: float
-    """What the mean prompt adds to the steps it joins."""
+    """What the mean prompt adds to the steps it joins, when it is alone in them."""
     prompt_tokens: float
     """Prompt tokens that must be computed, in the mean."""
     chunk_tokens: float
@@ -65,6 +65,12 @@ class Step:
     """Of the pipeline; the same for all servers of an array."""
     first_token: float
     """Constant part of the time to first token."""
+    host_of_context: float = 0.0
+    """The part of `host_per_sequence` that follows its context."""
+    prompt_launch: float = 0.0
+    """The part of `prefill` that all prompts of a step share: launches, a layer."""
+    prompt_ring: float = 0.0
+    """The same, by tensor parallelism."""
     ttft_ratio: float = 1.0
     """What a calibration multiplies the time to first token by."""
     arithmetic: Arithmetic = SCALAR
@@ -85,7 +91,7 @@ class Step:
 
     def seconds(self, sequences: float) -> float:
         """Return the time of a step in which *sequences* decode and no prompt is computed."""
-        n = self.a_stage(sequences)
+        n = sequences if self.stages == 1 else self.a_stage(sequences)
         memory = self.weights + self.memory_per_sequence * n
         for size, untouched in self.experts:
             memory = memory + size * (1.0 - untouched**n)
@@ -97,6 +103,13 @@ class Step:
             + self.all_reduce
             + self.all_reduce_per_sequence * n
         )
+
+    def interference(self, prompts: float) -> float:
+        """Return what *prompts* of others add to the mean step, that many a step (Poisson)."""
+        shared = self.prompt_launch + self.prompt_ring
+        alone = self.prefill - shared
+        seconds = prompts * alone + (1.0 - self.arithmetic.exp(-prompts)) * shared
+        return seconds / self.stages
 
     def each(self, scale: float, more: float) -> Callable[[float], float]:
         """Return a function of the batch: *scale* times its `seconds`, and *more*.
@@ -148,6 +161,9 @@ class Step:
             chunk_tokens=self.chunk_tokens,
             stages=self.stages,
             first_token=self.first_token * factor,
+            host_of_context=self.host_of_context * factor,
+            prompt_launch=self.prompt_launch * factor,
+            prompt_ring=self.prompt_ring * factor,
             ttft_ratio=self.ttft_ratio,
             arithmetic=self.arithmetic,
             misfit=self.misfit,
@@ -221,6 +237,8 @@ class Prompts:
     """Mean context of a sequence, a kind of layer."""
     pairs: tuple[float, ...]
     """Query and key pairs of the mean prompt, a kind of layer."""
+    held: float
+    """Mean context of a sequence, whatever a layer reads of it."""
     tokens: float
     """Prompt tokens that must be computed, in the mean."""
     input_tokens: float
@@ -238,6 +256,7 @@ def _prompts(work: Work, inputs: Lengths, outputs: Lengths, found: float) -> Pro
     return Prompts(
         contexts=tuple([context_tokens(inputs, outputs, window) for window in windows]),
         pairs=tuple([prompt_pairs(inputs, found, window) for window in windows]),
+        held=context_tokens(inputs, outputs, None),
         tokens=inputs.mean * (1 - found),
         input_tokens=inputs.mean,
         output_tokens=outputs.mean,
@@ -246,9 +265,10 @@ def _prompts(work: Work, inputs: Lengths, outputs: Lengths, found: float) -> Pro
 
 def step_under(rates: Rates, prompts: Prompts, arithmetic: Arithmetic = SCALAR) -> Step:
     """Return the step times of a server of *rates* under requests that make *prompts*."""
+    of_context = rates.host_per_context_token * prompts.held
     step = Step(
         overhead=rates.overhead,
-        host_per_sequence=rates.host_per_sequence,
+        host_per_sequence=rates.host_per_sequence + of_context,
         weights=rates.weights,
         experts=tuple(zip(rates.experts, rates.untouched, strict=True)),
         memory_per_sequence=sum(map(mul, rates.cache_per_token, prompts.contexts), rates.state),
@@ -258,12 +278,16 @@ def step_under(rates: Rates, prompts: Prompts, arithmetic: Arithmetic = SCALAR) 
         all_reduce=rates.all_reduce,
         all_reduce_per_sequence=rates.all_reduce_per_sequence,
         prefill=sum(
-            map(mul, rates.prompt_per_pair, prompts.pairs), rates.prompt_per_token * prompts.tokens
+            map(mul, rates.prompt_per_pair, prompts.pairs),
+            rates.prompt_per_token * prompts.tokens + rates.prompt_launch + rates.prompt_ring,
         ),
         prompt_tokens=arithmetic.larger(prompts.tokens, 1.0),
         chunk_tokens=rates.chunk_tokens,
         stages=rates.stages,
         first_token=rates.first_token,
+        host_of_context=of_context,
+        prompt_launch=rates.prompt_launch,
+        prompt_ring=rates.prompt_ring,
         ttft_ratio=rates.ttft_ratio,
         arithmetic=arithmetic,
     )
@@ -282,10 +306,10 @@ def _misfit(step: Step, rates: Rates, prompts: Prompts, anchors: Anchors) -> Mis
         weight_bytes=log(rates.narrowest_bytes),
     )
 
-    decode, prompt = step.each(1.0, 0.0), step.prefill / output / step.stages
+    decode = step.each(1.0, 0.0)
 
     def tpot(sequences: float) -> float:
-        return decode(sequences) + (sequences - 1) * prompt
+        return decode(sequences) + step.interference((sequences - 1) / output)
 
     rising = [(tpot(batch), tpot(batch * LARGER)) for batch in BATCHES]
     return anchors.seen_from(place, step.arithmetic).corrected(rising, step.arithmetic)

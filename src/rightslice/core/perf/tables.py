@@ -116,6 +116,7 @@ def fixed_shapes(
     prompts = Prompts(
         contexts=tuple(context_over(start, span, window, ARRAYS) for window in windows),
         pairs=tuple(pairs_of(start, prefix_hit_ratio, window, ARRAYS) for window in windows),
+        held=context_over(start, span, None, ARRAYS),
         tokens=start * (1 - prefix_hit_ratio),
         input_tokens=start,
         output_tokens=span,

@@ -86,7 +86,7 @@ def test_a_slower_server_is_found(constants: PerfConstants) -> None:
     assert max(abs(residual) for residual in after.residuals) < 0.05
     for other in (point(8), point(128), point(16, 2048)):
         assert tpot_as_measured(other, after.constants) == pytest.approx(
-            tpot_as_measured(other, truth), rel=0.06
+            tpot_as_measured(other, truth), rel=0.08
         )
 
 

@@ -156,6 +156,8 @@ class Workload(Question):
     apart: Apart = Apart.NOTHING
     preference: Preference | None = None
     """None: spread over cards that are in use anyway."""
+    groups: frozenset[str] | None = None
+    """Node groups that it may use; None: every one."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -101,15 +101,17 @@ def plan(
 
 
 def _recommend(fleet: Fleet, constants: FittedConstants) -> dict[str, Recommendation]:
-    """Fit every workload over every offer of the fleet; equal questions are answered once."""
-    offers = tuple(offer for group in fleet.nodes for offer in group_offers(group))
-    answers: dict[Question, Recommendation] = {}
+    """Fit every workload over the offers that it may use; equal questions are answered once."""
+    offers = {group.name: group_offers(group) for group in fleet.nodes}
+    answers: dict[tuple[Question, frozenset[str] | None], Recommendation] = {}
     found = {}
     for workload in fleet.workloads:
-        question = workload.question
-        if question not in answers:
-            answers[question] = fit(question, offers, constants=constants)
-        found[workload.name] = answers[question]
+        asked = workload.question, workload.groups
+        if asked not in answers:
+            allowed = [name for name in offers if asked[1] is None or name in asked[1]]
+            usable = tuple(offer for name in allowed for offer in offers[name])
+            answers[asked] = fit(workload.question, usable, constants=constants)
+        found[workload.name] = answers[asked]
     return found
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from rightslice.core.catalog.fleet import Fleet, Quota, Team
@@ -17,16 +17,25 @@ from rightslice.errors import InputError
 from rightslice.kube.admission.offers import is_gpu
 from rightslice.kube.cluster.hardware import NodeHardware, hardware_of
 from rightslice.kube.cluster.read import read_cluster
-from rightslice.kube.cluster.view import Cluster, ResourceQuota
+from rightslice.kube.cluster.view import Cluster, ClusterNode, ResourceQuota
 from rightslice.kube.crd.definition import MODEL_DEPLOYMENT
 from rightslice.kube.parse.question import NO_DEFAULTS, Defaults, Lookups
+from rightslice.kube.snapshot.bounds import likeness_by
 from rightslice.kube.snapshot.claims import DraView, read_dra
 from rightslice.kube.snapshot.groups import Facts, Grouped, NodeCards, cards_of, group_nodes
 from rightslice.kube.snapshot.holders import Held, Key, cards_held, holders
 from rightslice.kube.snapshot.owners import OwnerKey, owners_of
-from rightslice.kube.snapshot.servers import LeftOut, Planned, Server, judge, servers_of
+from rightslice.kube.snapshot.servers import (
+    LeftOut,
+    Planned,
+    Server,
+    judge,
+    left_out,
+    servers_of,
+)
 from rightslice.kube.snapshot.value import Snapshot
 
+_NOT_ON: Final = "nodes: by its selector"
 _DEVICES: Final = ".deviceclass.resource.k8s.io/devices"
 
 
@@ -140,10 +149,10 @@ def fleet_of(snapshot: Snapshot, sources: Sources, rules: Rules) -> ClusterFleet
     seen = look(snapshot, sources.facts)
     owners = owners_of(snapshot)
     servers = tuple(one for one in servers_of(snapshot, seen.held) if one.key not in owners)
-    planned, left_out = _judged(servers, sources.lookups, rules.defaults)
+    planned, left = _judged(servers, sources.lookups, rules.defaults)
+    planned, grouped, barred = _grouped(planned, seen, sources.facts, keeps_mig=rules.keeps_mig)
     ours = {one.server.key for one in planned}
     others = tuple(one for one in seen.held if one.owner not in ours)
-    grouped = group_nodes(seen.cards, cards_held(others), sources.facts, keeps_mig=rules.keeps_mig)
     if not grouped.groups and (planned or not snapshot.of(MODEL_DEPLOYMENT.kind)):
         raise InputError(
             "the cluster has no GPU that can be planned: "
@@ -155,12 +164,59 @@ def fleet_of(snapshot: Snapshot, sources: Sources, rules: Rules) -> ClusterFleet
         fleet=Fleet(name=rules.name, nodes=grouped.groups, teams=teams, workloads=workloads),
         grouped=grouped,
         planned=planned,
-        left_out=left_out,
+        left_out=(*left, *barred),
         problems=(*seen.problems, *grouped.left_out),
         assumed=(*grouped.assumed, *notes),
         seen=seen,
         owners=owners,
     )
+
+
+def _grouped(
+    planned: tuple[Planned, ...], seen: Seen, facts: Facts, *, keeps_mig: bool
+) -> tuple[tuple[Planned, ...], Grouped, tuple[LeftOut, ...]]:
+    """Return the node groups, the servers with those that they may use, and those without any.
+
+    Who may use none stays where it is, and holds its cards: then the groups are others.
+    """
+    barred: list[LeftOut] = []
+    while True:
+        ours = {one.server.key for one in planned}
+        others = tuple(one for one in seen.held if one.owner not in ours)
+        bounds = [one.server.bounds for one in planned if one.server.bounds is not None]
+        grouped = group_nodes(
+            seen.cards,
+            cards_held(others),
+            facts,
+            keeps_mig=keeps_mig,
+            apart=likeness_by(bounds),
+        )
+        nodes = {one.node.name: one.node for one in seen.cards}
+        placed = [_bounded(one, grouped, nodes) for one in planned]
+        kept = tuple(one for one in placed if one.workload.groups != frozenset())
+        if not grouped.groups or len(kept) == len(placed):
+            return (planned if not grouped.groups else kept), grouped, tuple(barred)
+        barred += [
+            left_out(one.server, ("nodes: none that its pods may use has a GPU left to plan",))
+            for one in placed
+            if one.workload.groups == frozenset()
+        ]
+        planned = tuple(replace(one, workload=replace(one.workload, groups=None)) for one in kept)
+
+
+def _bounded(one: Planned, grouped: Grouped, nodes: Mapping[str, ClusterNode]) -> Planned:
+    """Return *one* with the groups that its pods may use; those that are ruled out are told."""
+    bounds = one.server.bounds
+    if bounds is None:
+        return one
+    allowed = [name for name, members in grouped.nodes.items() if bounds.allows(nodes[members[0]])]
+    out = [name for name in grouped.nodes if name not in allowed]
+    if not out:
+        return one
+    told = f"{_NOT_ON}, affinity or tolerations not on {', '.join(out)}"
+    known = tuple(text for text in one.assumed if not text.startswith(_NOT_ON))
+    workload = replace(one.workload, groups=frozenset(allowed))
+    return replace(one, workload=workload, assumed=(*known, told))
 
 
 def _judged(

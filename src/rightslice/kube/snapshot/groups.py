@@ -211,6 +211,7 @@ def group_nodes(
     facts: Facts,
     *,
     keeps_mig: bool,
+    apart: Callable[[ClusterNode], object] = lambda _: None,
 ) -> Grouped:
     """Return the groups of *nodes*.
 
@@ -220,10 +221,11 @@ def group_nodes(
         facts: catalogue and prices.
         keeps_mig: whether what is handed out whole, or in one profile, stays so; else every card
             that can be cut may be.
+        apart: what sets nodes apart beside their hardware: who may use them.
     """
     kinds: dict[tuple[object, ...], list[NodeCards]] = {}
     for one in nodes:
-        kinds.setdefault(one.likeness, []).append(one)
+        kinds.setdefault((*one.likeness, apart(one.node)), []).append(one)
     found = _Found()
     taken: set[str] = set()
     for alike in kinds.values():

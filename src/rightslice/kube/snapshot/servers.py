@@ -7,12 +7,13 @@ make of their own objects is counted once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from rightslice.core.catalog.fleet import Workload
 from rightslice.core.catalog.share import MpsShare, TimeSlice
+from rightslice.core.catalog.together import Apart
 from rightslice.core.catalog.traffic import ClosedLoop, OpenLoop, Traffic
 from rightslice.errors import InputError
 from rightslice.kube.admission.offers import is_gpu
@@ -20,6 +21,7 @@ from rightslice.kube.parse.decoded import at, mapping, text
 from rightslice.kube.parse.parse import parse_objects, parse_pod
 from rightslice.kube.parse.question import Asked, Defaults, Lookups, question_of
 from rightslice.kube.parse.values import Parsed
+from rightslice.kube.snapshot.bounds import NodeBounds, bounds_of
 from rightslice.kube.snapshot.holders import Decoded, Held, Key, owner_of
 from rightslice.kube.snapshot.value import Snapshot
 
@@ -39,8 +41,8 @@ class Server:
     parsed: Parsed | None
     """None when the object cannot be read; the reason is in `problem`."""
     priority: int = 0
-    is_bound: bool = False
-    """Whether it asks for certain nodes, by selector or affinity."""
+    bounds: NodeBounds | None = field(default=None, repr=False)
+    """Which nodes its pods may go to; None: not known."""
     problem: str | None = None
 
     @property
@@ -96,7 +98,7 @@ def servers_of(snapshot: Snapshot, held: tuple[Held, ...]) -> tuple[Server, ...]
             held=tuple(by_owner.get(owner, ())),
             parsed=parsed,
             priority=_priority(pods[0]),
-            is_bound=_is_bound(pods[0]),
+            bounds=_bounds(pods[0], by_owner.get(owner, ())),
             problem=problem,
         )
     return tuple(found[key] for key in sorted(found))
@@ -112,13 +114,13 @@ def _made(snapshot: Snapshot, by_owner: Mapping[Key, list[Held]]) -> Iterator[tu
             if kind == "StatefulSet" and _GROUP_LABEL in mapping(at(one, "metadata", "labels")):
                 continue
             parsed, problem = _parsed(one, snapshot)
-            template = mapping(at(one, "spec", "template"))
+            template = _template(one)
             held = tuple(by_owner.get(key, ()))
             if not held and problem is None and (parsed is None or not parsed.is_vllm_server):
                 continue
             yield key, Server(
                 key=key, replicas=_replicas(one), held=held, parsed=parsed,
-                priority=_priority(template), is_bound=_is_bound(template), problem=problem,
+                priority=_priority(template), bounds=_bounds(template, held), problem=problem,
             )  # fmt: skip
 
 
@@ -167,9 +169,22 @@ def _priority(template: Decoded) -> int:
     return priority if isinstance(priority, int) and not isinstance(priority, bool) else 0
 
 
-def _is_bound(template: Decoded) -> bool:
-    spec = mapping(template.get("spec"))
-    return bool(spec.get("nodeSelector") or at(spec, "affinity", "nodeAffinity"))
+def _template(one: Decoded) -> Decoded:
+    """Return the pod template of a maker; KServe writes the pod's fields into the predictor."""
+    match one.get("kind"):
+        case "InferenceService":
+            return {"spec": mapping(at(one, "spec", "predictor"))}
+        case "LeaderWorkerSet":
+            group = mapping(at(one, "spec", "leaderWorkerTemplate"))
+            return mapping(group.get("leaderTemplate")) or mapping(group.get("workerTemplate"))
+        case _:
+            return mapping(at(one, "spec", "template"))
+
+
+def _bounds(template: Decoded, held: Sequence[Held]) -> NodeBounds:
+    labels = mapping(at(template, "metadata", "labels"))
+    nodes = (one.node for one in held if one.node)
+    return bounds_of(mapping(template.get("spec")), labels, nodes)
 
 
 def _name(given: Decoded) -> str:
@@ -180,16 +195,16 @@ def judge(server: Server, name: str, lookups: Lookups, defaults: Defaults) -> Pl
     """Return the workload that *server* asks for, or why the plan leaves it where it is."""
     reasons = _why_not(server)
     if reasons:
-        return _left(server, reasons)
+        return left_out(server, reasons)
     assert server.parsed is not None
     asked = question_of(server.parsed, lookups, defaults)
     if not isinstance(asked, Asked):
-        return _left(server, asked.reasons)
+        return left_out(server, asked.reasons)
     question, assumed = asked.question, list(asked.assumed)
     if server.replicas > 1:
         assumed.append(f"load: as stated for each of its {server.replicas} replicas")
-    if server.is_bound:
-        assumed.append("nodes: its node selector or affinity is not followed")
+    if server.bounds is not None:
+        assumed += server.bounds.not_followed
     config = question.server
     if config.gpu_memory_utilization is not None and _is_shared(server.held):
         share = f"gpu-memory-utilization {config.gpu_memory_utilization:g}"
@@ -209,6 +224,7 @@ def judge(server: Server, name: str, lookups: Lookups, defaults: Defaults) -> Pl
         max_replicas=server.replicas,
         isolation=question.isolation,
         confidence=question.confidence,
+        apart=Apart.NOTHING if server.bounds is None else server.bounds.apart,
     )
     return Planned(server=server, workload=workload, assumed=tuple(assumed))
 
@@ -239,7 +255,8 @@ def _why_not(server: Server) -> tuple[str, ...]:  # noqa: PLR0911 - one return a
     return ()
 
 
-def _left(server: Server, reasons: tuple[str, ...]) -> LeftOut:
+def left_out(server: Server, reasons: tuple[str, ...]) -> LeftOut:
+    """Return *server* as one that the plan leaves where it is."""
     return LeftOut(
         name=server.key[2],
         namespace=server.namespace,

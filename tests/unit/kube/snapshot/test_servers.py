@@ -87,17 +87,17 @@ def test_ended_pods_hold_nothing() -> None:
 
 
 def test_what_is_not_followed_is_said() -> None:
-    """A node selector is told; a share of a shared card's memory is not carried to a slice."""
+    """How cards are cut now is not followed, nor a share of a shared card's memory."""
     labels = {"nvidia.com/gpu.replicas": "4"}
     sliced = node("l4", {"nvidia.com/gpu": 16}, product="NVIDIA-L4-SHARED", labels=labels)
     made = server("s", ["l4"])
     template = made[0]["spec"]["template"]["spec"]
-    template["nodeSelector"] = {"pool": "l4"}
+    template["nodeSelector"] = {"nvidia.com/gpu.replicas": "4"}
     template["containers"][0]["args"] += ["--gpu-memory-utilization", "0.2"]
     (planned,) = fleet(sliced, made).planned
     assert planned.workload.server.gpu_memory_utilization is None
     assert planned.assumed == (
-        "nodes: its node selector or affinity is not followed",
+        "nodes: nvidia.com/gpu.replicas says how cards are cut, and is not followed",
         "flags: gpu-memory-utilization 0.2 is a part of a card that it shares now, and is not kept",
     )
 

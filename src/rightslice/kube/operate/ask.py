@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from rightslice.core.catalog.engine import EngineRelease
+from rightslice.core.catalog.estimate import check_confidence
 from rightslice.core.catalog.lengths import Lengths
 from rightslice.core.catalog.model import Model
 from rightslice.core.catalog.traffic import ClosedLoop, OpenLoop, Slo, Traffic
@@ -129,10 +130,7 @@ def _slo(given: LatencyTarget) -> Slo:
 
 
 def _confidence(given: str) -> float:
-    share = parse_ratio(given)
-    if not 0.5 <= share < 1:
-        raise InputError(f"{given} must be from 50% to less than 100%")
-    return share
+    return check_confidence(parse_ratio(given))
 
 
 def read_lengths(given: str) -> Lengths:

@@ -28,8 +28,9 @@ from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.parts.operator_fleet import gpu_nodes, model_deployments, models
-from benchmarks.parts.operator_live import measure_live
+from parts.operator_fleet import gpu_nodes, model_deployments, models
+from parts.operator_live import measure_live
+
 from rightslice.core.fit.answers import Answers
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.cluster.node_prices import CardPrices

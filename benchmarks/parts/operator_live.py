@@ -17,8 +17,8 @@ from lightkube import Client
 from lightkube.config.kubeconfig import KubeConfig
 from lightkube.generic_resource import create_namespaced_resource
 from lightkube.types import OnErrorAction, OnErrorResult
+from parts.operator_fleet import NAMESPACES, gpu_nodes, model_deployments, models
 
-from benchmarks.parts.operator_fleet import NAMESPACES, gpu_nodes, model_deployments, models
 from rightslice.kube.crd.definition import MODEL_DEPLOYMENT, VERSION
 from rightslice.kube.manifest import GROUP
 from tools.crds import FOLDER

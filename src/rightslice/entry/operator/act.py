@@ -7,8 +7,8 @@ only when it should be another, or when somebody else changed it (`kube.operate.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from lightkube import ApiError
@@ -60,6 +60,19 @@ class Acts:
     def undone(self) -> set[Key]:
         """Return for whom something that was applied is gone, or was changed by somebody else."""
         return {one.key for place, one in self._applied.items() if not self._stands(place, one)}
+
+    def marked(self, served: Mapping[Key, Served]) -> dict[Key, Served]:
+        """Return *served* with the Deployments marked that somebody else changed."""
+        found = dict(served)
+        for place, one in self._applied.items():
+            if place[0] != DEPLOYMENT or one.key not in found or self._stands(place, one):
+                continue
+            running = [
+                replace(each, is_drifted=True) if each.name == place[2] else each
+                for each in found[one.key].running
+            ]
+            found[one.key] = replace(found[one.key], running=tuple(running))
+        return found
 
     def forget(self, kept: Collection[Key]) -> None:
         """Forget all but *kept*."""

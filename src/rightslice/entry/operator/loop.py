@@ -157,7 +157,8 @@ class Operator:
             return
         now = dt.datetime.now(dt.UTC)
         world = self._world(await self._find_models(timestamp(now)))
-        served = await self.layouts.before(self._sight.served, world)
+        seen = self._sight.served
+        served = await self.layouts.before(self._acts.marked(seen), world)
         began = time.perf_counter()
         self._memory = await asyncio.to_thread(
             decide_again, served.values(), world, now, self._memory
@@ -168,6 +169,9 @@ class Operator:
         decisions = {one.key: one for one in self._memory.decisions}
         changed = await self.layouts.after(decisions, served, world, now)
         await self._carry_out(served, {**decisions, **changed}, changed.keys())
+        now_seen = self._sight.served
+        if any(now_seen.get(key) is not one for key, one in seen.items()):
+            self.changed.set()  # what was written is looked at: it should change nothing more
 
     async def _list(self) -> None:
         for kind, objects in (await self.calls.everything(kinds_made(self.rules.ceiling))).items():
@@ -216,9 +220,6 @@ class Operator:
                 self._back_off.clear(key)
             else:
                 self._back_off.put_off(key)
-        now = self._sight.served
-        if any(now.get(key) is not served[key] for key in todo):
-            self.changed.set()  # what was written is looked at: it should change nothing more
 
     def _count(self, decisions: tuple[Decision, ...]) -> None:
         self.metrics.decisions.clear()

@@ -16,7 +16,6 @@ from typing import Final
 
 from rightslice.core.catalog.model import Model
 from rightslice.core.catalog.question import Question
-from rightslice.core.catalog.traffic import ClosedLoop
 from rightslice.kube.admission.offers import Item
 from rightslice.kube.admission.settings import Mode
 from rightslice.kube.cluster.view import Cluster, OwnPods
@@ -37,11 +36,12 @@ from rightslice.kube.operate.choose import (
     seconds_left,
 )
 from rightslice.kube.operate.claims import template_actions
+from rightslice.kube.operate.kept import kept_deployment
 from rightslice.kube.operate.objects import Rendered, rendered
 from rightslice.kube.operate.offers import Choice, Sizes, Stock, offers_for, sizes_of
 from rightslice.kube.operate.status import Findings, status_of
 from rightslice.kube.operate.transition import Action, Apply, Delete, Scale, Target, missing, steps
-from rightslice.kube.operate.view import Key, Part, Running, Served, World
+from rightslice.kube.operate.view import Key, Served, World
 from rightslice.kube.parse.question import Asked, NotAsked
 
 
@@ -282,8 +282,8 @@ def _with_objects(
 ) -> Decision:
     served = findings.served
     made = rendered(served, choice, question)
-    kept = _kept(served, choice, question, made)
-    runs = made if kept is None else made.like(kept)
+    kept = kept_deployment(served, choice, question, made)
+    runs = made if kept is None or kept.revision == made.revision else made.like(kept)
     findings = replace(findings, rendered=made, revision=runs.revision)
     target = Target(
         revision=findings.revision,
@@ -295,7 +295,17 @@ def _with_objects(
     decision = replace(_told(Outcome.RECOMMENDED, findings), held=(held,))
     if findings.mode is not Mode.ENFORCE:
         return decision
-    return replace(decision, actions=_actions(served, runs, target))
+    same = _there(served, made) if runs is made else ()
+    return replace(decision, actions=(*same, *_actions(served, runs, target)))
+
+
+def _there(served: Served, made: Rendered) -> tuple[Apply, ...]:
+    """Return the Deployments of *made* that are there, as they should be but for replicas."""
+    return tuple(
+        Apply(manifest=made.deployment(served.name, one.part, one.replicas))
+        for one in served.running
+        if one.revision == made.revision
+    )
 
 
 def _actions(served: Served, made: Rendered, target: Target) -> tuple[Action, ...]:
@@ -307,56 +317,6 @@ def _actions(served: Served, made: Rendered, target: Target) -> tuple[Action, ..
     claims = template_actions(served, made.claim_template(served.name), target.revision)
     changed: Sequence[Scale | Delete] = steps(served.running, target)
     return (*beside, *claims, *created, *changed)
-
-
-def _kept(served: Served, choice: Choice, question: Question, made: Rendered) -> Running | None:
-    """Return the Deployment that runs already and serves as well as a new one would.
-
-    Flags follow the load; pods are made anew for them only when those that they have are too small.
-    """
-    for one in sorted(served.running, key=lambda one: (-one.ready, one.name)):
-        offer = one.offer
-        if one.replicas == 0 or one.part is not Part.GUARANTEED or offer is None:
-            continue
-        same = (offer.offer, offer.resource, offer.count) == (
-            choice.name, choice.cluster_offer.resource, choice.cluster_offer.count,
-        )  # fmt: skip
-        same = same and (one.image, one.settings) == (made.image, made.settings)
-        if same and _serves(one, made, question, choice.replicas):
-            return one
-    return None
-
-
-def _serves(one: Running, made: Rendered, question: Question, replicas: int) -> bool:
-    """Whether the flags that *one* runs with are those wanted, or larger."""
-    has, wants = _split(one.arguments), _split(made.arguments)
-    if {name: has.get(name) for name in wants if name not in _SIZES} != {
-        name: value for name, value in wants.items() if name not in _SIZES
-    }:
-        return False
-    load = question.traffic.load
-    longest = question.traffic.input.largest + question.traffic.output.largest
-    least = {"--max-model-len": longest}
-    if isinstance(load, ClosedLoop):
-        least["--max-num-seqs"] = -(-load.concurrency // replicas)
-    else:
-        least["--max-num-seqs"] = _number(wants.get("--max-num-seqs"))
-    least["--kv-cache-memory-bytes"] = _number(wants.get("--kv-cache-memory-bytes")) * 4 // 5
-    return all(_number(has.get(name)) >= value for name, value in least.items())
-
-
-_SIZES = (
-    "--max-model-len", "--max-num-seqs", "--max-num-batched-tokens", "--kv-cache-memory-bytes",
-    "--gpu-memory-utilization",
-)  # fmt: skip
-
-
-def _split(arguments: Sequence[str]) -> dict[str, str]:
-    return {one.partition("=")[0]: one.partition("=")[2] for one in arguments}
-
-
-def _number(written: str | None) -> int:
-    return int(written) if written is not None and written.isdecimal() else 0
 
 
 def pods_of(served: Served, revision: str, cluster: Cluster) -> OwnPods:

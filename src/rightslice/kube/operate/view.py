@@ -56,6 +56,8 @@ class Running:
     ready: int
     offer: OfferStatus | None
     arguments: tuple[str, ...] = ()
+    is_drifted: bool = False
+    """Whether somebody else changed what we applied of it."""
     leaving: int = 0
     """Pods on a node that is being emptied: so many are wanted beside them, elsewhere."""
     image: str = ""

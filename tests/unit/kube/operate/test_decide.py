@@ -18,6 +18,7 @@ from rightslice.core.fit.offers import offers as core_offers
 from rightslice.kube.crd.condition import ConditionStatus
 from rightslice.kube.operate.ask import ask
 from rightslice.kube.operate.decide import Outcome, decide, decide_all
+from rightslice.kube.operate.transition import Apply
 from rightslice.kube.parse.question import Asked
 from tests.unit.kube.admission.worlds import constants, node
 from tests.unit.kube.crd.specs import fuzzed
@@ -219,7 +220,9 @@ def test_a_settled_deployment_is_left_alone() -> None:
     first = play.settle(around)
     again = play.decide(around)
     assert again.status == first.status
-    assert [type(one).__name__ for one in again.actions] == ["Apply", "Apply"]
+    assert [type(one).__name__ for one in again.actions] == ["Apply"] * 3
+    applied = [one.manifest["kind"] for one in again.actions if isinstance(one, Apply)]
+    assert applied == ["Deployment", "Service", "PodDisruptionBudget"]
     assert first.status.conditions[-1].status is ConditionStatus.TRUE
 
 
@@ -285,3 +288,19 @@ def test_the_selector_of_the_status_finds_the_pods() -> None:
     name, _, value = play.settle(world(node("a", MANY))).status.selector.partition("=")
     (made,) = play.deployments.values()
     assert made["spec"]["template"]["metadata"]["labels"][name] == value
+
+
+def test_a_deployment_that_others_changed_is_set_right_or_replaced() -> None:
+    """Where what it should be is known it is applied again; an earlier revision is left for it."""
+    play = Play(served(mode="enforce"))
+    around = world(node("a", MANY))
+    play.settle(around)
+    (one,) = play.running
+    edited = replace(one, is_drifted=True, arguments=("--port=1",), image="other")
+    decision = decide(replace(play.one, running=(edited,)), around, NOW)
+    assert isinstance(decision.actions[0], Apply)
+    assert decision.actions[0].manifest["metadata"]["name"] == one.name  # type: ignore[index, call-overload]  # a manifest is JSON
+    earlier = replace(edited, revision="00000000", arguments=one.arguments, image=one.image)
+    for running, offers in ((earlier, 2), (replace(earlier, is_drifted=False), 1)):
+        found = decide(replace(play.one, running=(running,)), around, NOW).status.proposed
+        assert (found is None) == (offers == 1)

@@ -112,8 +112,10 @@ class Play:
         if isinstance(action, Apply):
             made: Any = json.loads(json.dumps(action.manifest))
             if made["kind"] == "Deployment":
-                made["status"] = {"replicas": made["spec"]["replicas"], "readyReplicas": 0}
-                self.deployments[made["metadata"]["name"]] = made
+                name = made["metadata"]["name"]
+                fresh = {"replicas": made["spec"]["replicas"], "readyReplicas": 0}
+                made["status"] = self.deployments.get(name, {"status": fresh})["status"]
+                self.deployments[name] = made
             return
         found = self.deployments[action.name]
         found["spec"]["replicas"] = action.replicas

@@ -124,6 +124,8 @@ def choose(asking: Asking, world: World) -> Chosen:
     stay = next((one for one in had if asking.stand.is_on(one.cluster_offer)), None)
     if stay is None:
         return start
+    if best is not None and best.name == stay.name:  # the same, handed out in another way
+        start = replace(start, choice=replace(stay, replicas=best.replicas))
     return _settled(start, stay, asking, world)
 
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Final
 
 from rightslice.core.catalog.question import Question
-from rightslice.core.fit.result import Candidate
+from rightslice.core.fit.result import Candidate, Offer
 from rightslice.kube.admission.decide import device_key
 from rightslice.kube.admission.offers import (
     ClusterOffer,
@@ -176,14 +176,20 @@ def _priced(one: Shelf, prices: Mapping[_Price, Fraction | None]) -> Shelf:
 
 
 def holding(candidates: Iterable[Candidate], offers: Iterable[ClusterOffer]) -> tuple[Choice, ...]:
-    """Return every offer that holds the load, in price order."""
-    by_device = {device_key(one.offer): one for one in reversed(tuple(offers))}
+    """Return every offer that holds the load, in price order.
+
+    One device that nodes hand out in two ways (a device plugin here, DRA there) is two offers.
+    """
+    ways: dict[object, list[ClusterOffer]] = {}
+    for offer in offers:
+        ways.setdefault(_judged(offer.offer), []).append(offer)
     return tuple(
-        Choice(
-            candidate=one,
-            cluster_offer=by_device[device_key(one.offer)],
-            replicas=one.judgement.replicas,
-        )
-        for one in candidates
+        Choice(candidate=one, cluster_offer=offer, replicas=one.judgement.replicas)
+        for one, offer in ((one, ways[_judged(one.offer)].pop(0)) for one in candidates)
         if one.judgement.replicas > 0
     )
+
+
+def _judged(offer: Offer) -> tuple[object, ...]:
+    """Return all that a judgement of *offer* and its price rest on."""
+    return *device_key(offer), offer.usd_per_hour

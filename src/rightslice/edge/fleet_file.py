@@ -224,6 +224,11 @@ class _FleetReader:
 
     def workload(self, workload: schema.Workload, path: str, confidence: float) -> Workload:
         """Return one workload, its model and engine looked up."""
+        if (workload.apart, workload.prefer) == ("node", "pack"):
+            raise self.document.field_error(
+                f"{path}.prefer",
+                "pack asks for few nodes, and apart: node for one each; give either",
+            )
         fields: dict[str, Any] = {
             "name": workload.name,
             "team": workload.team,

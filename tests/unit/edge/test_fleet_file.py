@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from rightslice.core.catalog.fleet import Fleet, MigStrategy
 from rightslice.core.catalog.instance import Price, PriceKind
 from rightslice.core.catalog.question import Isolation
+from rightslice.core.catalog.together import Apart, Preference
 from rightslice.core.catalog.traffic import ClosedLoop, OpenLoop
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.fleet_file import Context, parse_fleet, read_fleet
@@ -72,6 +73,33 @@ def test_the_example_is_read_whole() -> None:
     assert workloads["granite-b"].traffic.prefix_hit_ratio == 0.3
     assert workloads["model-b"].server.max_model_len == 16384
     assert workloads["notebook"].isolation is Isolation.NONE
+
+
+def test_what_replicas_ask_of_their_nodes() -> None:
+    """CPU as in Kubernetes, memory with a unit; apart and prefer as in pack files."""
+    asks = f"{LAST}      cpu: 500m\n      memory: 32GiB\n      apart: gpu\n      prefer: spread\n"
+    (workload,) = _with(LAST, asks).workloads
+    assert (workload.pod_cpu_cores, workload.pod_memory_bytes) == (0.5, 2**35)
+    assert (workload.apart, workload.preference) == (Apart.GPU, Preference.SPREAD)
+    (plain,) = _parse(BASE).workloads
+    assert (plain.pod_cpu_cores, plain.pod_memory_bytes) == (None, None)
+    assert (plain.apart, plain.preference) == (Apart.NOTHING, None)
+
+
+@pytest.mark.parametrize(
+    ("asks", "field", "said"),
+    [
+        ("cpu: lots", "cpu", "no amount of CPU"),
+        ("memory: '32'", "memory", "needs a unit"),
+        ("apart: rack", "apart", "rack"),
+        ("apart: node\n      prefer: pack", "prefer", "give either"),
+    ],
+)
+def test_what_nodes_cannot_give_is_an_error(asks: str, field: str, said: str) -> None:
+    """The field and what would be right."""
+    with pytest.raises(InputError, match=said) as error:
+        _with(LAST, f"{LAST}      {asks}\n")
+    assert field in str(error.value)
 
 
 def test_defaults_of_a_short_file() -> None:

@@ -18,6 +18,7 @@ from rightslice.core.catalog.fleet import Fleet, MigStrategy, NodeGroup, Workloa
 from rightslice.core.catalog.question import Isolation
 from rightslice.core.catalog.resource import extended_resource
 from rightslice.core.catalog.share import MigSlice, MpsShare, TimeSlice
+from rightslice.core.catalog.together import Apart
 from rightslice.core.packing.geometry import why_illegal
 from rightslice.core.plan.plan import plan
 from rightslice.core.plan.result import NotPlaced, Placed, Plan
@@ -334,3 +335,46 @@ def test_the_fleet_is_shown_whole(group: Build, fleet: Callable[..., Fleet], pla
         ("a-0", 0), ("a-0", 1), ("a-1", 0), ("a-1", 1), ("b-0", 0), ("b-0", 1),
     ]  # fmt: skip
     assert answer.fleet_name == fleet([group("a")], []).name
+
+
+def test_cpu_of_nodes_binds_once_asked_for(group: Build, workload: Build, planned: Planned) -> None:
+    """Replicas that share a card by memory need two nodes by CPU, and who asks for more gets no."""
+    nodes = [group("g", count=2, vcpus=20, memory_bytes=2**38)]
+    asks = {"min_replicas": 2, "max_replicas": 2}
+    found = planned(
+        nodes, [workload("a", pod_cpu_cores=9.0, **asks), workload("b", pod_cpu_cores=17.0)]
+    )
+    assert {card.node for card in found.cards if card.slots} == {"g-0", "g-1"}
+    refused = found.workloads[1].outcome
+    assert isinstance(refused, NotPlaced)
+    assert refused.reason == "g: a replica asks for 17 CPU, and all pods of a node get 16"
+    assert refused.remedy == "ask for at most 16 CPU"
+    assert any(note.startswith("80% of a node's CPU and memory") for note in found.notes)
+
+
+def test_parts_of_a_node_always_fit(group: Build, workload: Build, planned: Planned) -> None:
+    """Who names no CPU is counted with its slice's part, so asking small changes nothing."""
+    nodes = [group("g", vcpus=20, memory_bytes=2**38)]
+    workloads = [workload(name) for name in "abcdef"]
+    small = [*workloads[:5], replace(workloads[5], pod_cpu_cores=0.1)]
+    before, after = planned(nodes, workloads), planned(nodes, small)
+    assert [card.layout for card in before.cards] == [card.layout for card in after.cards]
+    assert after.not_placed == ()
+
+
+def test_replicas_keep_apart_by_node(group: Build, workload: Build, planned: Planned) -> None:
+    """One replica a node where that is asked for; without, they share a card."""
+    nodes = [group("g", count=3)]
+    asks = {"min_replicas": 3, "max_replicas": 3}
+    apart = planned(nodes, [workload("a", apart=Apart.NODE, **asks)])
+    assert sorted(card.node for card in apart.cards for _ in card.slots) == ["g-0", "g-1", "g-2"]
+    assert planned(nodes, [workload("a", **asks)]).cards_in_use == 1
+
+
+def test_a_workload_stays_on_its_groups(group: Build, workload: Build, planned: Planned) -> None:
+    """Cheaper nodes that it may not use are no offers for it."""
+    nodes = [group("cheap", dollars="1.00"), group("dear")]
+    for groups, pool in ((None, "cheap"), (frozenset({"dear"}), "dear")):
+        (found,) = planned(nodes, [workload("a", groups=groups)]).workloads
+        assert found.placed is not None
+        assert found.placed.candidate.offer.pool == pool

@@ -35,10 +35,13 @@ MODELS = "models"
 BOUND_SECONDS = 20.0
 SETTLED_SECONDS = 40.0
 API = "rightslice.dev/v1alpha1"
+TYPE = "node.kubernetes.io/instance-type"
+"""The label from which prices follow."""
 FLEET = (
     GpuNode(
         name="a100-slices",
         count=2,
+        labels={TYPE: "a2-highgpu-2g"},
         resources={"nvidia.com/mig-1g.5gb": 4, "nvidia.com/mig-2g.10gb": 2,
                    "nvidia.com/mig-3g.20gb": 2},
     ),
@@ -48,6 +51,7 @@ FLEET = (
         memory_mib=80 * GIB,
         count=2,
         mig_strategy="none",
+        labels={TYPE: "a3-highgpu-2g"},
         resources={"nvidia.com/gpu": 2},
     ),
     GpuNode(

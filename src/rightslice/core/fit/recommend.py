@@ -38,7 +38,7 @@ def recommend(
         best_effort=None if chosen is not None else survey.best_effort(candidates),
         at_point_estimate=None if at_half is None else at_half.offer.name,
         candidates=candidates,
-        notes=(*_notes(question, offers), *_cache_notes(chosen)),
+        notes=(*_notes(question, offers), *_cache_notes(question, chosen)),
     )
 
 
@@ -61,12 +61,14 @@ def _notes(question: Question, offers: Sequence[Offer]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _cache_notes(chosen: Candidate | None) -> tuple[str, ...]:
+def _cache_notes(question: Question, chosen: Candidate | None) -> tuple[str, ...]:
     """Say what a KV cache in 8 bit costs, where it was chosen.
 
     Scales: vllm docs/features/quantization/quantized_kvcache.md.
     """
-    sizing = None if chosen is None else chosen.sizing
+    if chosen is None or not question.kv_cache_dtypes:
+        return ()
+    sizing = chosen.sizing
     if sizing is None or "kv_cache_dtype" not in sizing.server.chosen:
         return ()
     note = (

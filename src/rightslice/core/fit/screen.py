@@ -30,6 +30,8 @@ from rightslice.core.perf.tables import Points
 
 CLOSE: Final = 1e-6
 """Nearer to a limit than this, arrays and single numbers might round to different answers."""
+_FEW_REPLICAS: Final = 4
+"""More counts of replicas than this are tried one after the other, by halving."""
 _HELD: Final = 0
 _CODES: Final = dict(PROGRESS)
 _MEMORY: Final = _CODES[Constraint.MEMORY]
@@ -89,6 +91,7 @@ class Screen:
         """
         self.question = question
         self.rows: Rows = rows_of_entries(question, entries, constants)
+        self._known: dict[float, _Met] = {}
 
     def standings(self, confidence: float) -> Standings:
         """Return what came of every entry at *confidence*."""
@@ -162,16 +165,34 @@ class Screen:
         return self._places(min(0.5, self.question.confidence))
 
     @cached_property
+    def _every(self) -> Index:
+        return np.flatnonzero(self.rows.predicted)
+
+    @cached_property
+    def _most(self) -> int:
+        """Replicas up to which every row is worked out in one go."""
+        fewest, most = self.question.min_replicas, self.question.max_replicas
+        return most if most - fewest <= _FEW_REPLICAS else fewest
+
+    @cached_property
     def _first(self) -> _Run:
-        every = np.flatnonzero(self.rows.predicted)
-        return self._run(every, np.full(len(every), self.question.min_replicas))
+        """Every row with each count of replicas up to `_most`, one count after the other."""
+        counts = np.arange(self.question.min_replicas, self._most + 1)
+        rows = np.tile(self._every, len(counts))
+        return self._run(rows, np.repeat(counts, len(self._every)))
+
+    def _first_of(self, confidence: float) -> _Met:
+        if confidence not in self._known:
+            self._known[confidence] = self._met(self._first, confidence)
+        return self._known[confidence]
 
     def _first_met(self, confidence: float) -> _Met:
         """Return what comes of every row with the fewest replicas allowed."""
-        count = len(self.rows.entry)
-        first, met = self._first, self._met(self._first, confidence)
+        count, every = len(self.rows.entry), self._every
         code, room, near = np.full(count, _MEMORY), np.zeros(count), np.zeros(count, bool)
-        code[first.rows], room[first.rows], near[first.rows] = met
+        code[every], room[every], near[every] = (
+            each[: len(every)] for each in self._first_of(confidence)
+        )
         return _Met(code, room, near)
 
     def _run(self, rows: Index, replicas: Index) -> _Run:
@@ -252,7 +273,11 @@ class Screen:
         return _Enough(replicas, room, near)
 
     def _at(self, rows: Index, replicas: Index, confidence: float) -> _Met:
-        return self._met(self._run(rows, replicas), confidence)
+        if not rows.size or replicas.max() > self._most:
+            return self._met(self._run(rows, replicas), confidence)
+        every, known = self._every, self._first_of(confidence)
+        at = (replicas - self.question.min_replicas) * len(every) + np.searchsorted(every, rows)
+        return _Met(known.code[at], known.room[at], known.is_near[at])
 
     def _beyond(self, rows: Index, confidence: float) -> _Enough:
         """Return the fewest replicas, more than are allowed, that hold: twice as many each time."""

@@ -71,6 +71,21 @@ def _like(given: tuple[Any, ...], values: list[object]) -> object:
     return cast("Any", type(given))(*values) if hasattr(given, "_fields") else tuple(values)
 
 
+def filled(record: Record, rows: int) -> Record:
+    """Return *record* with every single number as an array of so many *rows*."""
+    return cast("Record", _fill(record, rows))
+
+
+def _fill(value: object, rows: int) -> object:
+    if isinstance(value, np.ndarray) or value is None:
+        return value
+    if isinstance(value, tuple):
+        return _like(value, [_fill(each, rows) for each in value])
+    if is_dataclass(value) and not isinstance(value, type):
+        return type(value)(**{f.name: _fill(getattr(value, f.name), rows) for f in fields(value)})
+    return np.full(rows, value, dtype=np.float64)
+
+
 def rows_of(record: Record, index: Index) -> Record:
     """Return the record of the rows at *index*; single numbers stay."""
     return cast("Record", _take(record, index))

@@ -24,6 +24,9 @@ _SUMMED_DIRECTIONS: Final = 2
 """Vendors state links as the sum of both directions; a ring sends in one."""
 
 
+_FORMATS: Final = tuple(MatmulDtype)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
     """The work, and how the engine cuts it into steps."""
@@ -74,6 +77,21 @@ class Rates:
     """Points of a calibration."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Figures:
+    """What of a device decides its speed; arrays where there are many."""
+
+    bandwidth: float
+    flops: Mapping[MatmulDtype, float]
+    """At which it multiplies each format."""
+    turns: float
+    """How much longer launches take that wait for the turns of others."""
+    hop: float
+    """Latency of one all-reduce; none on one GPU."""
+    link: float
+    """Bytes a second in one direction; 1 on one GPU, which sends none."""
+
+
 def rates_on(
     device: Device, served: ServedAs, constants: PerfConstants, schedule: Schedule
 ) -> Rates:
@@ -82,12 +100,36 @@ def rates_on(
     Raises:
         InputError: when the device's bandwidth, FLOP/s or (for several GPUs) link is unknown.
     """
-    work = schedule.work
-    bandwidth, wide = _bandwidth(device), peak(device, MatmulDtype.FP16)
-    latency, per_token = _all_reduce(device, work, served, constants)
+    figures = figures_of(device, served.tensor_parallel, constants)
+    return rates_from(figures, served, constants, schedule)
+
+
+def figures_of(device: Device, tensor_parallel: int, constants: PerfConstants) -> Figures:
+    """Return what of *device* decides the speed of *tensor_parallel* of it.
+
+    Raises:
+        InputError: when the device's bandwidth, FLOP/s or (for several GPUs) link is unknown.
+    """
     share = device.share
-    turns = share.replicas * SWITCHING_RATIO if isinstance(share, TimeSlice) else 1.0
+    hop, link = link_of(device, tensor_parallel, constants)
+    flops, wide = device.flops, peak(device, MatmulDtype.FP16)
+    return Figures(
+        bandwidth=_bandwidth(device),
+        flops={dtype: flops.get(dtype) or wide for dtype in _FORMATS},
+        turns=share.replicas * SWITCHING_RATIO if isinstance(share, TimeSlice) else 1.0,
+        hop=hop,
+        link=link,
+    )
+
+
+def rates_from(
+    figures: Figures, served: ServedAs, constants: PerfConstants, schedule: Schedule
+) -> Rates:
+    """Return what every kind of work of *schedule* takes on devices of these *figures*."""
+    work, turns, wide = schedule.work, figures.turns, figures.flops[MatmulDtype.FP16]
+    latency, per_token = work.all_reduces * figures.hop, work.all_reduce_bytes / figures.link
     eager = constants.eager_factor if schedule.is_eager else 1.0
+    bandwidth = figures.bandwidth
     streaming, reading = constants.weight_ratio / bandwidth, constants.kv_ratio / bandwidth
     decoding, prompting = constants.compute_ratio / wide, constants.prefill_ratio / wide
     return Rates(
@@ -103,12 +145,12 @@ def rates_on(
         experts=tuple([streaming * part.size_bytes for part in work.experts]),
         cache_per_token=tuple([reading * part.bytes_per_token for part in work.contexts]),
         state=reading * work.state_bytes,
-        compute_per_sequence=constants.compute_ratio * _seconds(work.flops_per_token, device),
+        compute_per_sequence=constants.compute_ratio * _seconds(work.flops_per_token, figures),
         compute_per_context_token=tuple(
             [decoding * part.flops_per_token for part in work.contexts]
         ),
         prompt_per_token=per_token
-        + constants.prefill_ratio * _seconds(work.prompt_flops_per_token, device),
+        + constants.prefill_ratio * _seconds(work.prompt_flops_per_token, figures),
         prompt_per_pair=tuple([prompting * part.prompt_flops_per_pair for part in work.contexts]),
         all_reduce=latency,
         all_reduce_per_sequence=per_token,
@@ -160,22 +202,24 @@ def peak(device: Device, dtype: MatmulDtype) -> float:
     return rate
 
 
-def _seconds(flops: Flops, device: Device) -> float:
-    return sum(operations / peak(device, dtype) for dtype, operations in flops)
+def _seconds(flops: Flops, figures: Figures) -> float:
+    return sum(operations / figures.flops[dtype] for dtype, operations in flops)
 
 
-def _all_reduce(
-    device: Device, work: Work, served: ServedAs, constants: PerfConstants
-) -> tuple[float, float]:
-    """Return seconds a step, and seconds a token of the step."""
-    if served.tensor_parallel == 1:
-        return 0.0, 0.0
+def link_of(device: Device, tensor_parallel: int, constants: PerfConstants) -> tuple[float, float]:
+    """Return the latency of one all-reduce, and bytes a second in one direction.
+
+    Raises:
+        InputError: when the link between several GPUs is unknown.
+    """
+    if tensor_parallel == 1:
+        return 0.0, 1.0
     link = device.gpu.link_bytes_per_second
     if link is None:
         raise InputError(
             f"the bandwidth between {device.gpu_name} boards is not known, so tensor-parallel-size"
-            f" {served.tensor_parallel} cannot be predicted on it; use tensor-parallel-size 1"
+            f" {tensor_parallel} cannot be predicted on it; use tensor-parallel-size 1"
         )
     has_nvlink = device.gpu.link is LinkKind.NVLINK
     latency = constants.all_reduce_seconds if has_nvlink else constants.all_reduce_pcie_seconds
-    return work.all_reduces * latency, work.all_reduce_bytes / (link / _SUMMED_DIRECTIONS)
+    return latency, link / _SUMMED_DIRECTIONS

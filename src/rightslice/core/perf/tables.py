@@ -17,9 +17,19 @@ import numpy as np
 from rightslice.core.catalog.device import Device
 from rightslice.core.catalog.traffic import Traffic
 from rightslice.core.perf.anchors import padded
-from rightslice.core.perf.arrays import ARRAYS, Array, Index, array_of, column, rows_of, stacked
+from rightslice.core.perf.arrays import (
+    ARRAYS,
+    Array,
+    Index,
+    array_of,
+    column,
+    filled,
+    joined,
+    rows_of,
+    stacked,
+)
 from rightslice.core.perf.bands import Doubt, doubt_on
-from rightslice.core.perf.rates import Rates, Schedule, rates_on
+from rightslice.core.perf.rates import Figures, Rates, Schedule, figures_of, link_of, rates_from
 from rightslice.core.perf.result import PerfConstants
 from rightslice.core.perf.roofline import Prompts, Step, prompts_of, schedule_of, step_under
 from rightslice.core.perf.shapes import Requests, context_over, pairs_of, requests_of
@@ -70,14 +80,83 @@ def servers_of(servers: Sequence[Server]) -> Servers:
     Raises:
         InputError: when a device's bandwidth, FLOP/s or (for several GPUs) link is unknown.
     """
-    rates = [rates_on(s.device, s.served, s.constants, s.schedule) for s in servers]
-    doubts = [doubt_on(s.device, s.constants) for s in servers]
-    anchors = padded([each.anchors for each in rates])
-    if anchors is not None:
-        rates = [replace(own, anchors=more) for own, more in zip(rates, anchors, strict=True)]
-    first = rates[0]
-    table = replace(stacked(rates), stages=first.stages, untouched=first.untouched)
-    return Servers(work=servers[0].schedule.work, rates=table, doubt=stacked(doubts))
+    rates = _rates_of(servers)
+    doubts: dict[tuple[int, int], Doubt] = {}
+    for s in servers:
+        key = id(s.device), id(s.constants)
+        if key not in doubts:
+            doubts[key] = doubt_on(s.device, s.constants)
+    first = servers[0].schedule
+    untouched = tuple(1 - part.share_per_token for part in first.work.experts)
+    anchors = padded([s.constants.anchors for s in servers])
+    table = replace(
+        rates,
+        stages=first.stages,
+        untouched=untouched,
+        anchors=None if anchors is None else stacked(anchors),
+    )
+    doubt = stacked([doubts[id(s.device), id(s.constants)] for s in servers])
+    return Servers(work=first.work, rates=table, doubt=doubt)
+
+
+def _rates_of(servers: Sequence[Server]) -> Rates:
+    """Return the rates of *servers* without their anchors: those of like work at once."""
+    alike: dict[tuple[object, ...], list[int]] = {}
+    for place, (_, served, schedule, constants) in enumerate(servers):
+        cut = schedule.chunk_tokens, schedule.stages, schedule.is_eager
+        key = served, id(schedule.work), *cut, id(constants)
+        alike.setdefault(key, []).append(place)
+    boards, parts = _Boards([server.device for server in servers], servers[0].constants), []
+    for places in alike.values():
+        _, served, schedule, constants = servers[places[0]]
+        devices = [servers[place].device for place in places]
+        figures = boards.figures(devices, served.tensor_parallel, constants)
+        part = rates_from(figures, served, constants, schedule)
+        parts.append(filled(replace(part, anchors=None), len(places)))
+    order = np.array([place for places in alike.values() for place in places])
+    return rows_of(joined(parts), np.argsort(order))
+
+
+class _Boards:
+    """The figures of devices; each is looked at once."""
+
+    def __init__(self, devices: Sequence[Device], constants: PerfConstants) -> None:
+        """Look at *devices*, each as if it were alone.
+
+        Raises:
+            InputError: when the bandwidth or the FLOP/s of one are unknown.
+        """
+        self._places: dict[int, int] = {}
+        found: list[Figures] = []
+        for device in devices:
+            if self._places.setdefault(id(device), len(found)) == len(found):
+                found.append(figures_of(device, 1, constants))
+        self._alone = np.array([(each.bandwidth, each.turns) for each in found])
+        self._formats = tuple(found[0].flops)
+        self._flops = np.array([tuple(each.flops.values()) for each in found])
+
+    def figures(
+        self, devices: Sequence[Device], tensor_parallel: int, constants: PerfConstants
+    ) -> Figures:
+        """Return the figures of *devices* as arrays, each in groups of *tensor_parallel*.
+
+        Raises:
+            InputError: when a link is needed and unknown.
+        """
+        at = np.array([self._places[id(device)] for device in devices])
+        hop, link = link_of(devices[0], tensor_parallel, constants)
+        if tensor_parallel > 1:
+            links = [link_of(device, tensor_parallel, constants) for device in devices]
+            hop, link = (column(each) for each in np.array(links).T)
+        bandwidth, turns = (column(each) for each in self._alone[at].T)
+        flops = [column(each) for each in self._flops[at].T]
+        return Figures(
+            bandwidth=bandwidth,
+            flops=dict(zip(self._formats, flops, strict=True)),
+            turns=turns,
+            hop=hop,
+            link=link,
+        )
 
 
 class Shapes(NamedTuple):

@@ -99,6 +99,8 @@ def effective_flags(
 
 def _who(name: str, origin: str, server: ServerConfig) -> str:
     """Tell flags that were sized to a load from flags that somebody gave."""
+    if GIVEN not in origin or not server.chosen:
+        return origin
     field = name.replace("-", "_").removesuffix("_size")
     return origin.replace(GIVEN, CHOSEN) if field in server.chosen else origin
 

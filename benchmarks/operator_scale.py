@@ -129,10 +129,12 @@ def _after(one: Fleet, name: str, happen: Callable[[], None]) -> dict[str, float
 
 def show(title: str, found: dict[str, dict[str, float]]) -> None:
     """Print a table: a row a figure, a column a mode."""
-    names = list(next(iter(found.values())))
+    names = dict.fromkeys(name for values in found.values() for name in values)
     print(f"\n{title}\n{'':32}" + "".join(f"{mode:>12}" for mode in found))
     for name in names:
-        cells = "".join(f"{values[name]:12.4g}" for values in found.values())
+        cells = "".join(
+            f"{values[name]:12.4g}" if name in values else f"{'-':>12}" for values in found.values()
+        )
         print(f"{name:32}{cells}")
 
 

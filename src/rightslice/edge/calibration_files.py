@@ -50,20 +50,33 @@ def read_calibration(path: Path) -> Calibration:
         InputError: when the file cannot be read or is no calibration of this version.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as JSON: {error}") from None
+    return parse_calibration(text, str(path))
+
+
+def parse_calibration(text: str, where: str) -> Calibration:
+    """Return the calibration in *text*; *where* names it in messages.
+
+    Raises:
+        InputError: when it is no calibration of this version.
+    """
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"{where}: cannot be read as JSON: {error}") from None
     if not isinstance(found, dict) or found.get("kind") != _KIND:
-        raise InputError(f"{path}: is no calibration; `rightslice calibrate --out` writes one")
+        raise InputError(f"{where}: is no calibration; `rightslice calibrate --out` writes one")
     if found.get("version") != _VERSION:
         raise InputError(
-            f"{path}: has version {found.get('version')!r}, this release reads {_VERSION};"
+            f"{where}: has version {found.get('version')!r}, this release reads {_VERSION};"
             " calibrate again from the same points"
         )
     try:
         return _calibration(found)
     except (KeyError, TypeError, ValueError) as error:
-        raise FieldError(str(path), "", f"not a calibration: {error}") from None
+        raise FieldError(where, "", f"not a calibration: {error}") from None
 
 
 def _calibration(found: Mapping[str, Any]) -> Calibration:

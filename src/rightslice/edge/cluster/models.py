@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import Final
 
 from rightslice.core.catalog.model import Model, ModelName
+from rightslice.core.perf.calibration import Calibration, architecture_of
+from rightslice.edge.calibration_files import parse_calibration
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.huggingface import read_config
 from rightslice.errors import InputError
@@ -53,16 +55,49 @@ def _read(spec: ModelSpec, namespace: str, catalog: Catalog, files: Files) -> Mo
         found = read_config(json.dumps(given.config), where="architecture.config")
     elif given.config_map is not None:
         one = given.config_map
-        texts = files(namespace, one.name)
-        if texts is None:
-            raise InputError(f"there is no ConfigMap {one.name} in {namespace}; make it")
-        if one.key not in texts:
-            raise InputError(f"ConfigMap {one.name} has no {one.key}; add the file, or name it")
-        where = f"ConfigMap {one.name}: {one.key}"
+        texts, where = _files(one.name, one.key, namespace, files)
         found = read_config(texts[one.key], where=where, quant_text=texts.get(QUANTIZATION_FILE))
     else:
         raise InputError("give one of catalog, configMap and config")
     return replace(found, name=ModelName(spec.source))
+
+
+def _files(name: str, key: str, namespace: str, files: Files) -> tuple[Mapping[str, str], str]:
+    """Return the files of a ConfigMap that has *key*, and what the file is called in messages."""
+    texts = files(namespace, name)
+    if texts is None:
+        raise InputError(f"there is no ConfigMap {name} in {namespace}; make it")
+    if key not in texts:
+        raise InputError(f"ConfigMap {name} has no {key}; add the file, or name it")
+    return texts, f"ConfigMap {name}: {key}"
+
+
+def calibrations_of(
+    given: Mapping[str, object], spec: ModelSpec, model: Model, files: Files
+) -> tuple[Calibration, ...] | str:
+    """Return the calibrations of a decoded Model object; a text says why they cannot be used."""
+    namespace = str(at(given, "metadata", "namespace") or "")
+    found = []
+    for index, one in enumerate(spec.calibrations):
+        try:
+            texts, where = _files(one.name, one.key, namespace, files)
+            found.append(_of_model(parse_calibration(texts[one.key], where), spec, model, where))
+        except InputError as error:
+            return f"model {at(given, 'metadata', 'name')}: calibrations[{index}]: {error}"
+    return tuple(found)
+
+
+def _of_model(found: Calibration, spec: ModelSpec, model: Model, where: str) -> Calibration:
+    """Return *found* under the name of *model*, which its source may not be called by."""
+    names = {architecture_of(model), spec.source}
+    if spec.architecture is not None and spec.architecture.catalog is not None:
+        names.add(spec.architecture.catalog)
+    if found.model not in names:
+        raise InputError(
+            f"{where}: was made for {found.model}, and this Model is {architecture_of(model)};"
+            " calibrate it, or leave the file out"
+        )
+    return replace(found, model=architecture_of(model))
 
 
 def config_files(given: object) -> Mapping[str, str]:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
 
+from rightslice.core.perf.calibration import Calibration
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.cluster.lease import Leadership
 from rightslice.edge.cluster.mirror import Mirror
@@ -71,7 +72,8 @@ class Operator:
     mirror: Mirror
     leadership: Leadership
     metrics: Metrics
-    recommend: Recommend
+    recommend_by: Callable[[tuple[Calibration, ...]], Recommend]
+    """What answers questions by the shipped constants and these calibrations."""
     card_price: Callable[[ClusterNode], Fraction | None]
     rules: Rules
     layouts: Layouts
@@ -187,7 +189,12 @@ class Operator:
             hardware=dict(state.hardware),
             models={key: one.model for key, one in models.items()},
             release=Release(find=self.catalog.engine),
-            recommend=self.recommend,
+            recommend=self.recommend_by(()),
+            recommends={
+                key: self.recommend_by(one.calibrations)
+                for key, one in models.items()
+                if one.calibrations
+            },
             card_price=self.card_price,
             ceiling=self.rules.ceiling,
             settle_seconds=self.rules.settle_seconds,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rightslice.core.catalog.model import Model
+from rightslice.core.perf.calibration import Calibration
 from rightslice.edge.catalog_files import Catalog
-from rightslice.edge.cluster.models import model_of, spec_of
+from rightslice.edge.cluster.models import calibrations_of, model_of, spec_of
 from rightslice.kube.crd.condition import Condition, ConditionStatus, carried_over
 from rightslice.kube.crd.decode import decode
 from rightslice.kube.crd.model import ModelSpec, ModelStatus
@@ -23,6 +24,8 @@ class FoundModel:
 
     model: Model | str
     status: ModelStatus
+    calibrations: tuple[Calibration, ...] = ()
+    """Measured for it: they come before the constants that are shipped."""
 
 
 async def find_model(
@@ -30,17 +33,30 @@ async def find_model(
 ) -> FoundModel:
     """Return the model of a decoded Model object, and its status; never raises for its content."""
     spec = spec_of(given)
-    texts: dict[str, Mapping[str, str] | None] = {}
-    architecture = None if spec.value is None else spec.value.architecture
-    if architecture is not None and architecture.config_map is not None:
-        name = architecture.config_map.name
-        texts[name] = await files(str(at(given, "metadata", "namespace") or ""), name)
+    namespace = str(at(given, "metadata", "namespace") or "")
+    names = () if spec.value is None else _config_maps(spec.value)
+    texts = {name: await files(namespace, name) for name in names}
     model = model_of(given, catalog, lambda _, name: texts.get(name), spec)
-    return FoundModel(model=model, status=_status(given, model, spec.value, now))
+    if isinstance(model, str) or spec.value is None:
+        return FoundModel(model=model, status=_status(given, model, (), now))
+    found = calibrations_of(given, spec.value, model, lambda _, name: texts.get(name))
+    if isinstance(found, str):
+        return FoundModel(model=found, status=_status(given, found, (), now))
+    status = _status(given, model, found, now)
+    return FoundModel(model=model, status=status, calibrations=found)
+
+
+def _config_maps(spec: ModelSpec) -> list[str]:
+    """Return the ConfigMaps that a Model names, each once."""
+    architecture = spec.architecture
+    named = [one.name for one in spec.calibrations]
+    if architecture is not None and architecture.config_map is not None:
+        named.append(architecture.config_map.name)
+    return sorted(set(named))
 
 
 def _status(
-    given: Mapping[str, object], model: Model | str, spec: ModelSpec | None, now: str
+    given: Mapping[str, object], model: Model | str, calibrations: Sequence[Calibration], now: str
 ) -> ModelStatus:
     generation = at(given, "metadata", "generation")
     seen = generation if isinstance(generation, int) else 0
@@ -56,13 +72,17 @@ def _status(
     conditions = carried_over([condition], before.conditions, now)
     if isinstance(model, str):
         return ModelStatus(observed_generation=seen, conditions=conditions)
-    unread = ("calibrations are not read yet",) if spec is not None and spec.calibrations else ()
     return ModelStatus(
         observed_generation=seen,
         family=model.family,
         parameters=f"{model.parameters / 1e9:.2f} B",
         quantization=model.quantization,
         longest_context=model.max_position,
-        assumed=(*model.assumptions, *unread)[:32],
+        calibrated=tuple(_measured(one) for one in calibrations),
+        assumed=model.assumptions[:32],
         conditions=conditions,
     )
+
+
+def _measured(one: Calibration) -> str:
+    return f"{one.gpu}, vLLM {one.engine_version}, {one.date}, {len(one.points)} points"

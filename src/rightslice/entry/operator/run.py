@@ -15,7 +15,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +26,8 @@ from lightkube.config.kubeconfig import SingleConfig
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from rightslice.core.fit.answers import Answers
+from rightslice.core.fit.constants import FittedConstants
+from rightslice.core.perf.calibration import Calibration
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.cluster.lease import Leadership
 from rightslice.edge.cluster.mirror import KINDS, VOLUMES, Mirror
@@ -41,6 +43,7 @@ from rightslice.entry.operator.pace import Pace
 from rightslice.entry.operator.sight import DEPLOYMENT
 from rightslice.entry.webhook.run import cluster_client
 from rightslice.errors import UnavailableError
+from rightslice.kube.admission.decide import Recommend
 from rightslice.kube.crd.definition import MODEL, MODEL_DEPLOYMENT, VERSION
 from rightslice.kube.manifest import GROUP
 from rightslice.kube.operate.view import OWNER_LABEL
@@ -68,6 +71,22 @@ class OperatorOptions:
     calibrations: Path | None = None
     host: str = "0.0.0.0"  # noqa: S104 - a server in a pod listens on the pod's address
     health_port: int = 8081
+
+
+@dataclass
+class Recommenders:
+    """What answers questions, one for each set of calibrations: each remembers its answers."""
+
+    constants: FittedConstants
+    _known: dict[tuple[Calibration, ...], Recommend] = field(default_factory=dict)
+
+    def by(self, calibrations: tuple[Calibration, ...]) -> Recommend:
+        """Return what answers by the constants and *calibrations* beside theirs."""
+        if calibrations not in self._known:
+            every = (*self.constants.calibrations, *calibrations)
+            constants = replace(self.constants, calibrations=every)
+            self._known[calibrations] = Answers(constants).recommend
+        return self._known[calibrations]
 
 
 async def serve(options: OperatorOptions) -> None:
@@ -120,7 +139,7 @@ def assemble(options: OperatorOptions, client: Any) -> Operator:  # noqa: ANN401
         mirror=Mirror(client, state, KINDS.keys() - set(VOLUMES)),  # what it makes mounts none
         leadership=leadership,
         metrics=metrics,
-        recommend=Answers(constants_with(options.calibrations)).recommend,
+        recommend_by=Recommenders(constants_with(options.calibrations)).by,
         card_price=CardPrices(catalog).of,
         rules=options.rules,
         layouts=Layouts(options.layouts, NodeCalls(client, pace), calls, metrics),

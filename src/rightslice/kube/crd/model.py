@@ -22,6 +22,16 @@ class ConfigMapKey:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CalibrationKey:
+    """One calibration in a ConfigMap of the same namespace."""
+
+    name: ObjectName
+    """The ConfigMap."""
+    key: Annotated[str, Shape(longest=253)] = "calibration.json"
+    """The file in it, as `rightslice calibrate --out` wrote it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Architecture:
     """Where the facts that decide memory and speed come from."""
 
@@ -71,8 +81,8 @@ class ModelSpec:
     """Absent: the catalogue's entry for source."""
     licence: Annotated[str, Shape(longest=253)] | None = None
     """The licence of the weights, for those who look: nothing is decided by it."""
-    calibrations: Annotated[tuple[ConfigMapKey, ...], Shape(longest=16)] = ()
-    """Files that `rightslice calibrate` wrote, one board each."""
+    calibrations: Annotated[tuple[CalibrationKey, ...], Shape(longest=16)] = ()
+    """Files that `rightslice calibrate` wrote for this model, one board each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +99,9 @@ class ModelStatus:
     """How the checkpoint's weights are stored, where they are quantized."""
     longest_context: int | None = None
     """Tokens that the config allows."""
+    calibrated: Annotated[tuple[str, ...], Shape(longest=16)] = ()
+    """What its calibrations were measured on: board, release, day and points."""
     assumed: Annotated[tuple[str, ...], Shape(longest=32)] = ()
     """What was taken for granted because the config does not say it."""
     conditions: Annotated[tuple[Condition, ...], Shape(longest=8, key="type")] = ()
-    """``Read``: whether the architecture could be read."""
+    """``Read``: whether the architecture and the calibrations could be read."""

@@ -20,13 +20,14 @@ from rightslice.kube.operate.decide import (
     in_order,
     model_of,
     own_pods,
+    recommend_for,
     stand_of,
     work_out,
 )
 from rightslice.kube.operate.offers import Sizes, Stock
 from rightslice.kube.operate.view import Key, Served, World
 
-_SEEN_APART: Final = ("cluster", "hardware", "models", "problem")
+_SEEN_APART: Final = ("cluster", "hardware", "models", "recommends", "problem")
 """What of a world each decision looks at by itself."""
 
 
@@ -83,6 +84,8 @@ def _holds_still(kept: WorkedOut, served: Served, now: dt.datetime, stock: Stock
     """Whether *kept* is what would be decided now."""
     same = kept.served == served and kept.problem == stock.world.problem
     if not same or not _outlasts(kept, now) or model_of(served, stock.world) != kept.model:
+        return False
+    if recommend_for(served, stock.world) != kept.recommend:
         return False
     if kept.sizes and stock.items(kept.sizes) != kept.items:
         return False

@@ -16,6 +16,7 @@ from typing import Final
 
 from rightslice.core.catalog.model import Model
 from rightslice.core.catalog.question import Question
+from rightslice.kube.admission.decide import Recommend
 from rightslice.kube.admission.offers import Item
 from rightslice.kube.admission.settings import Mode
 from rightslice.kube.cluster.view import Cluster, OwnPods
@@ -83,6 +84,7 @@ class WorkedOut:
     decision: Decision
     served: Served
     model: Model | str | None = None
+    recommend: Recommend | None = None
     problem: str | None = None
     at: dt.datetime
     asked: Asked | NotAsked | None = None
@@ -145,7 +147,8 @@ def work_out(
     findings = Findings(served=served, mode=mode, now=now)
     start = WorkedOut(
         decision=_told(Outcome.OFF, findings),
-        served=served, model=model, problem=world.problem, at=now,
+        served=served, model=model, recommend=recommend_for(served, world),
+        problem=world.problem, at=now,
     )  # fmt: skip
     if mode is Mode.OFF:
         return start
@@ -171,6 +174,12 @@ def model_of(served: Served, world: World) -> Model | str | None:
     if served.spec is None:
         return None
     return world.models.get((served.namespace, served.spec.model))
+
+
+def recommend_for(served: Served, world: World) -> Recommend:
+    """Return what answers questions about the model of *served*: by its calibrations, if any."""
+    name = "" if served.spec is None else served.spec.model
+    return world.recommends.get((served.namespace, name), world.recommend)
 
 
 def _asked(
@@ -212,7 +221,7 @@ def _chosen(start: WorkedOut, findings: Findings, world: World, stock: Stock) ->
         before=served.before.lowering,
         now=findings.now,
     )
-    chosen = choose(asking, world)
+    chosen = choose(asking, replace(world, recommend=recommend_for(served, world)))
     findings = replace(findings, chosen=chosen)
     if chosen.choice is None:
         outcome = Outcome.NOTHING_HOLDS if chosen.ideal is None else Outcome.NO_ROOM

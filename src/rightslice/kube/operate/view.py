@@ -102,6 +102,8 @@ class World:
     """Models by namespace and name; a text says why one cannot be used."""
     release: Release
     recommend: Recommend
+    recommends: Mapping[Key, Recommend] = field(default_factory=dict)
+    """By model, where it was calibrated, in place of `recommend`."""
     card_price: Callable[[ClusterNode], Fraction | None] = lambda _node: None
     """Dollars an hour for one whole card of a node; None where it is not known."""
     ceiling: Mode = Mode.ENFORCE

@@ -5,13 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rightslice.core.catalog.question import Question
+from rightslice.core.fit.result import Offer, Recommendation
 from rightslice.kube.admission.settings import Mode
 from rightslice.kube.crd.decode import encode
 from rightslice.kube.operate.again import Memory, decide_again
@@ -25,7 +27,7 @@ from rightslice.kube.operate.view import (
     read_served,
 )
 from tests.unit.kube.admission.worlds import node
-from tests.unit.kube.operate.worlds import NOW, served, world
+from tests.unit.kube.operate.worlds import NOW, recommend, served, world
 
 FEW = {"nvidia.com/mig-1g.5gb": "1", "nvidia.com/mig-2g.10gb": "2", "nvidia.com/mig-3g.20gb": "1"}
 WHOLE = {"nvidia.com/gpu": "2"}
@@ -164,6 +166,21 @@ def _settled(nodes: dict[str, dict[str, str]]) -> tuple[Story, Memory]:
             name = decision.key[1]
             story.served[name] = replace(story.served[name], before=decision.status)
     return story, decide_again(story.served.values(), story.world, story.now, memory)
+
+
+def test_a_calibration_decides_those_of_its_model() -> None:
+    """Questions about it are answered by another."""
+    story, memory = _settled({"x": dict.fromkeys(FEW, "9")})
+
+    def measured(question: Question, offers: Sequence[Offer]) -> Recommendation:
+        return recommend(question, list(offers))
+
+    around = replace(story.world, recommends={("n", "mistral"): measured})
+    memory = decide_again(story.served.values(), around, story.now, memory)
+    assert memory.anew == frozenset()
+    around = replace(story.world, recommends={("n", "opt"): measured})
+    memory = decide_again(story.served.values(), around, story.now, memory)
+    assert memory.anew == {("n", name) for name in NAMES}
 
 
 def test_with_nothing_changed_nothing_is_decided() -> None:

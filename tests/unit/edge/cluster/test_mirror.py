@@ -7,12 +7,13 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx2
 import pytest
 from lightkube.models.meta_v1 import ObjectMeta
-from lightkube.resources.core_v1 import Namespace
+from lightkube.resources.core_v1 import Namespace, Pod
 
 from rightslice.edge.cluster import mirror as mirrors
-from rightslice.edge.cluster.mirror import KINDS, Mirror
+from rightslice.edge.cluster.mirror import DEVICES, KINDS, Mirror
 from rightslice.edge.cluster.state import ClusterState
 from rightslice.edge.gpu_table import find_gpu
 
@@ -39,10 +40,15 @@ class Client:
 
     def __init__(self, *events: tuple[str, Any]) -> None:
         self._events = events
+        self.refuses: dict[object, int] = {}
 
     def list(self, resource: object, **_where: object) -> Listing:
         """List, or raise as a refused connection does."""
         self.lists += 1
+        if resource in self.refuses:
+            request = httpx2.Request("GET", "https://server/apis/resource.k8s.io/v1")
+            reply = httpx2.Response(self.refuses[resource], request=request)
+            raise httpx2.HTTPStatusError("refused", request=request, response=reply)
         if self.fails:
             raise OSError("connection refused")
         return Listing([named("first")] if resource is Namespace else [])
@@ -87,6 +93,24 @@ async def test_before_it_has_listed_there_is_a_problem() -> None:
     async with running(client) as mirror:
         assert not mirror.is_ready
         assert all(kind in (mirror.problem or "") for kind in KINDS)
+
+
+@pytest.mark.parametrize("code", [403, 404])
+async def test_dra_that_is_not_served_is_done_without(code: int) -> None:
+    """Not served, or not allowed: the rest is followed, and there is no problem."""
+    client = Client()
+    client.refuses = dict.fromkeys(DEVICES.values(), code)
+    async with running(client) as mirror:
+        assert (mirror.is_ready, mirror.problem) == (True, None)
+        assert set(mirror.state.cluster().namespaces) == {"first"}
+
+
+async def test_a_kind_that_is_always_served_is_not_done_without() -> None:
+    """Pods that may not be listed are a problem."""
+    client = Client()
+    client.refuses = {Pod: 403}
+    async with running(client) as mirror:
+        assert "Pod" in (mirror.problem or "")
 
 
 async def test_an_outage_is_a_problem_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 """Clusters with ModelDeployments, and a player of what the operator does to them.
 
-The operator's own pieces decide: watches in any order (`ClusterState`), then `decide_all`.
+The operator's own pieces decide: watches in any order (`Sight`, `ClusterState`), then `decide_all`.
 Deployments, scheduler and kubelets are played: a pod binds to the first node that has its GPU.
 """
 
@@ -18,11 +18,12 @@ from rightslice.edge.cluster.models import config_files, model_of, spec_of
 from rightslice.edge.cluster.node_prices import card_price
 from rightslice.edge.cluster.state import ClusterState
 from rightslice.edge.constants import fitted_constants
+from rightslice.entry.operator.sight import Sight
 from rightslice.kube.admission.settings import Mode
 from rightslice.kube.crd.decode import encode
 from rightslice.kube.operate.ask import Release
 from rightslice.kube.operate.decide import Decision, decide_all
-from rightslice.kube.operate.gather import object_key, served_of
+from rightslice.kube.operate.gather import object_key
 from rightslice.kube.operate.transition import Action, Apply, Delete, Scale
 from rightslice.kube.operate.view import REVISION_LABEL, World
 from tests.unit.kube.snapshot.objects import node
@@ -30,6 +31,7 @@ from tests.unit.kube.snapshot.objects import node
 API: Final = "rightslice.dev/v1alpha1"
 NOW: Final = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
 Manifest = dict[str, Any]
+SEEN: Final = ("ModelDeployment", "Deployment")
 MIRRORED: Final = ("Node", "Pod", "Namespace", "ResourceQuota", "LimitRange")
 
 
@@ -45,16 +47,18 @@ def answers() -> Answers:
     return Answers(fitted_constants())
 
 
-def model(name: str = "opt", source: str = "facebook/opt-1.3b", **spec: object) -> Manifest:
-    """Return a Model of namespace ``a``."""
-    metadata = {"namespace": "a", "name": name, "uid": f"m-{name}", "generation": 1}
+def model(
+    name: str = "opt", source: str = "facebook/opt-1.3b", space: str = "a", **spec: object
+) -> Manifest:
+    """Return a Model."""
+    metadata = {"namespace": space, "name": name, "uid": f"m-{name}", "generation": 1}
     spec = {"source": source, **spec}
     return {"apiVersion": API, "kind": "Model", "metadata": metadata, "spec": spec}
 
 
-def served(name: str, **changed: object) -> Manifest:
-    """Return a ModelDeployment of namespace ``a``, as the API server stores it."""
-    metadata = {"namespace": "a", "name": name, "uid": f"u-{name}", "generation": 1}
+def served(name: str, space: str = "a", **changed: object) -> Manifest:
+    """Return a ModelDeployment as the API server stores it."""
+    metadata = {"namespace": space, "name": name, "uid": f"u-{name}", "generation": 1}
     spec = {
         "model": "opt", "load": {"concurrency": 64}, "input": 128, "output": 128,
         "slo": {"tpot": "30ms"}, "confidence": "50%", "mode": "advise", **changed,
@@ -114,9 +118,11 @@ def seen(objects: Iterable[Manifest], *, ceiling: str = "enforce", settle: float
 
 def decisions(objects: Sequence[Manifest], **rules: Any) -> tuple[Decision, ...]:  # noqa: ANN401 - of `seen`
     """Return what the operator decides after its watches told *objects* in this order."""
-    ours = [one for one in objects if one["kind"] == "ModelDeployment"]
-    made = [one for one in objects if one["kind"] == "Deployment"]
-    return decide_all(served_of(ours, made).values(), seen(objects, **rules), NOW)
+    sight = Sight()
+    for one in objects:
+        if one["kind"] in SEEN:
+            sight.take(one["kind"], one)
+    return decide_all(sight.served.values(), seen(objects, **rules), NOW)
 
 
 def played(objects: Sequence[Manifest], rounds: int = 4, **rules: Any) -> list[Manifest]:  # noqa: ANN401 - of `seen`
@@ -181,7 +187,8 @@ def _pod(deployment: Manifest, number: int, free: dict[str, dict[str, int]]) -> 
         free[where][resource] -= int(count)
     owner = {"kind": "ReplicaSet", "name": f"{name}-5f", "controller": True}
     metadata = {
-        "namespace": "a", "name": f"{name}-5f-{number}", "ownerReferences": [owner],
+        "namespace": deployment["metadata"]["namespace"], "name": f"{name}-5f-{number}",
+        "ownerReferences": [owner],
         "labels": {**template["metadata"]["labels"], "pod-template-hash": "5f"},
         "annotations": template["metadata"].get("annotations", {}),
     }  # fmt: skip

@@ -38,7 +38,7 @@ LAYOUTS: tuple[dict[str, int], ...] = (
 )
 SPECS = st.fixed_dictionaries(
     {
-        "model": st.sampled_from(["opt", "mistral", "nobody"]),
+        "model": st.sampled_from(["opt", "opt", "mistral", "nobody"]),
         "load": st.sampled_from(
             [{"concurrency": 1}, {"concurrency": 64}, {"concurrency": 700}, {"rate": "2/s"}]
         ),
@@ -46,7 +46,7 @@ SPECS = st.fixed_dictionaries(
             [{"tpot": "30ms"}, {"tpot": "60ms", "ttft": "2s"}, {"ttft": "90ms"}]
         ),
         "replicas": st.sampled_from([{"min": 1, "max": 1}, {"min": 2, "max": 5}]),
-        "mode": st.sampled_from(["advise", "enforce", "off"]),
+        "mode": st.sampled_from(["enforce", "advise", "enforce", "off"]),
         "priority": st.integers(0, 1),
         "confidence": st.sampled_from(["50%", "90%"]),
     }

@@ -112,7 +112,8 @@ class DraStock:
         """Return how many devices of *unit* one more device of *other* can cost, wherever it goes.
 
         At most as many as it shares a counter with that holds only one of the two; of a counter
-        that is divided, as many as its part would do for. Never too few; at times one too many.
+        that is divided, as many as its part would do for. Never too few; at times one or two
+        too many.
         """
         key = unit.product, unit.profile, other
         if key not in self._breaks:

@@ -200,7 +200,7 @@ class OfferStatus:
     offer: Annotated[str, Shape(longest=253)]
     """``A100-SXM-40GB 2g.10gb``."""
     resource: Annotated[str, Shape(longest=253)]
-    """The extended resource that a pod asks for."""
+    """The extended resource that a pod asks for; under DRA its claim, ``resourceclaim:2g.10gb``."""
     count: int
     """How many of it a pod asks for."""
     replicas: int

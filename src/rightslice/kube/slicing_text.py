@@ -106,8 +106,9 @@ def _taints(cut: Sequence[CardPlan]) -> SlicingText:
         " the scheduler has no other left. They need the feature gate `DRADeviceTaintRules` and"
         " the API `resource.k8s.io/v1beta2` (both off by default in 1.36). Pools are called after"
         " nodes, and devices after the GPU's minor number: put your nodes' names in their place."
-        " Delete the rules before the cards are planned anew. Look at the first claims'"
-        " devices: one scheduler (1.36.2, in a test) took the rules and did not follow them.\n\n"
+        " Delete the rules before the cards are planned anew. Kubernetes 1.36.0 to 1.36.2 must not"
+        " have them: its scheduler passes new rules over, and ends when a ResourceSlice changes"
+        " beside one (kubernetes/kubernetes#139651, mended in 1.36.3).\n\n"
         + _shell([f"kubectl apply -f {files.TAINT_RULES}"])
     )
     return SlicingText(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from rightslice.kube.crd.shape import Rule, Shape, written
-from rightslice.kube.crd.texts import ObjectName
+from rightslice.kube.crd.texts import Cpus, Memory, ObjectName
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +81,11 @@ _LABELS = (
 class PodSettings:
     """What every pod of a ModelDeployment gets; another setting is another revision of it."""
 
+    cpu: Cpus | None = None
+    """CPUs that a pod asks for. Absent: one, and one more for each card that it spans."""
+    memory: Memory | None = None
+    """Memory of the node that a pod asks for. Absent: for each card that it spans 2 GiB and the
+    largest file of the checkpoint, at most 5 GB."""
     env: Annotated[tuple[Variable, ...], Shape(longest=32, key="name")] = ()
     """Variables of the server. ``HF_TOKEN`` comes from the Secret ``hf-token`` unless given."""
     model_cache: ObjectName | None = None

@@ -95,6 +95,27 @@ Confidence = Annotated[
     ),
 ]
 
+Cpus = Annotated[
+    str,
+    Shape(
+        longest=16,
+        rules=(written("[0-9]{1,6}([.][0-9]{1,3})?|[0-9]{1,9}m", "must be CPUs, as in 4 or 500m"),),
+    ),
+]
+
+Memory = Annotated[
+    str,
+    Shape(
+        longest=24,
+        rules=(
+            written(
+                "[0-9]{1,15}([.][0-9]{1,3})?(Ki|Mi|Gi|Ti|k|M|G|T)?",
+                "must be an amount of memory, as in 16Gi",
+            ),
+        ),
+    ),
+]
+
 _LENGTHS: Final = (
     r"[1-9][0-9]{0,6}(k|Ki)?"
     r"|uniform[(][1-9][0-9]{0,6}, ?[1-9][0-9]{0,6}[)]"

@@ -24,7 +24,7 @@ from rightslice.kube.operate.decide import (
     stand_of,
     work_out,
 )
-from rightslice.kube.operate.offers import Sizes, Stock
+from rightslice.kube.operate.offers import Stock, Wants
 from rightslice.kube.operate.view import Key, Served, World
 
 _SEEN_APART: Final = ("cluster", "hardware", "models", "recommends", "problem")
@@ -36,7 +36,7 @@ class Memory:
     """What the last pass decided."""
 
     world: World | None = None
-    items: Mapping[Sizes, tuple[Item, ...]] = field(default_factory=dict)
+    items: Mapping[Wants, tuple[Item, ...]] = field(default_factory=dict)
     """What the nodes had."""
     decided: Mapping[Key, WorkedOut] = field(default_factory=dict)
     """In the order in which they were served."""
@@ -68,7 +68,7 @@ def decide_again(served: Iterable[Served], world: World, now: dt.datetime, last:
             anew.add(one.key)
         stock.speak_for(kept.decision.held)
         found[one.key] = kept
-    return Memory(world=world, items=stock.known, decided=found, anew=frozenset(anew))
+    return Memory(world=world, items=stock.looked_at, decided=found, anew=frozenset(anew))
 
 
 def _same_rules(last: World | None, world: World) -> bool:
@@ -87,13 +87,13 @@ def _holds_still(kept: WorkedOut, served: Served, now: dt.datetime, stock: Stock
         return False
     if recommend_for(served, stock.world) != kept.recommend:
         return False
-    if kept.sizes and stock.items(kept.sizes) != kept.items:
+    if kept.wants is not None and stock.items(kept.wants) != kept.items:
         return False
-    if kept.room is None:
+    if kept.room is None or kept.wants is None:
         return True
     if kept.own != own_pods(served, stock.world.cluster, kept.decision):
         return False
-    shelves, stand = stock.shelves(kept.sizes), stand_of(served, stock.world.cluster)
+    shelves, stand = stock.shelves(kept.wants), stand_of(served, stock.world.cluster)
     wanted = [
         (stock.offer(shelves[index], served.namespace, stand.waiting), replicas)
         for index, replicas in kept.wanted

@@ -19,6 +19,7 @@ from rightslice.core.catalog.traffic import ClosedLoop, OpenLoop, Slo, Traffic
 from rightslice.errors import InputError
 from rightslice.kube.crd.deployment import LatencyTarget, Load, ModelDeploymentSpec
 from rightslice.kube.manifest import GROUP
+from rightslice.kube.operate.host import host_of
 from rightslice.kube.parse.parse import parse_pod
 from rightslice.kube.parse.question import Asked, Defaults, Lookups, NotAsked, question_of
 from rightslice.units import parse_duration, parse_rate, parse_ratio, parse_tokens
@@ -44,6 +45,7 @@ def ask(spec: ModelDeploymentSpec, model: Model, release: Release) -> Asked | No
     traffic = _tried("load", lambda: _traffic(spec), reasons)
     slo = _tried("slo", lambda: _slo(spec.slo), reasons)
     confidence = _tried("confidence", lambda: _confidence(spec.confidence), reasons)
+    _tried("pod", lambda: host_of(model, spec.pod), reasons)
     asked = _server(spec, model, release, confidence or 0.9)
     if isinstance(asked, NotAsked):
         return replace(asked, reasons=(*reasons, *asked.reasons))

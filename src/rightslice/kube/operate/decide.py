@@ -39,7 +39,7 @@ from rightslice.kube.operate.choose import (
 from rightslice.kube.operate.claims import template_actions
 from rightslice.kube.operate.kept import kept_deployment
 from rightslice.kube.operate.objects import Rendered, rendered
-from rightslice.kube.operate.offers import Choice, Sizes, Stock, offers_for, sizes_of
+from rightslice.kube.operate.offers import Choice, Stock, Wants, offers_for, wants_of
 from rightslice.kube.operate.status import Findings, status_of
 from rightslice.kube.operate.transition import Action, Apply, Delete, Scale, Target, missing, steps
 from rightslice.kube.operate.view import Key, Served, World
@@ -88,7 +88,8 @@ class WorkedOut:
     problem: str | None = None
     at: dt.datetime
     asked: Asked | NotAsked | None = None
-    sizes: Sizes = ()
+    wants: Wants | None = None
+    """None: nothing is asked of the nodes."""
     items: tuple[Item, ...] = ()
     """What the nodes had, free or not."""
     wanted: tuple[tuple[int, int], ...] = ()
@@ -164,8 +165,8 @@ def work_out(
         found = _refused(start, Outcome.INVALID, findings, asked.reasons)
         return replace(found, asked=asked)
     findings = replace(findings, question=asked.question, assumed=asked.assumed)
-    sizes = sizes_of(asked.question)
-    start = replace(start, asked=asked, sizes=sizes, items=stock.items(sizes))
+    wants = wants_of(asked.question, served.spec.pod)
+    start = replace(start, asked=asked, wants=wants, items=stock.items(wants))
     return _chosen(start, findings, world, stock)
 
 
@@ -210,7 +211,8 @@ def _chosen(start: WorkedOut, findings: Findings, world: World, stock: Stock) ->
     served, question = findings.served, findings.question
     assert question is not None
     stand = stand_of(served, world.cluster)
-    offers = offers_for(question, served.namespace, stock, stand.waiting)
+    assert start.wants is not None
+    offers = offers_for(start.wants, served.namespace, stock, stand.waiting)
     if not offers:
         why = "no node hands out an NVIDIA GPU that is known; label and device plugin are missing"
         return _refused(start, Outcome.NO_ROOM, findings, (why,))

@@ -23,6 +23,7 @@ from rightslice.kube.crd.definition import API_VERSION, MODEL_DEPLOYMENT
 from rightslice.kube.crd.deployment import Engine, OfferStatus
 from rightslice.kube.manifest import GROUP, Manifest, digest
 from rightslice.kube.operate.claims import asked_for, claim_template, pod_notes, template_name
+from rightslice.kube.operate.host import host_of
 from rightslice.kube.operate.offers import TOLERATIONS, Choice
 from rightslice.kube.operate.pod import put_settings, settings_digest
 from rightslice.kube.operate.view import (
@@ -133,6 +134,8 @@ def rendered(served: Served, choice: Choice, question: Question) -> Rendered:
     asked, claims = asked_for(choice, ""), claim_template(choice)
     service, budget, deployment = (dict(one) for one in render(assignment, asked))
     arguments = _adjust(deployment, choice, served.spec.engine)
+    host = host_of(question.model, served.spec.pod)
+    _container(deployment)["resources"]["requests"] |= host.requests(choice.ranks)
     put_settings(deployment, served.spec.pod)
     plain = json.dumps(deployment["spec"], sort_keys=True)
     said = "" if claims is None else json.dumps(claims["spec"], sort_keys=True)

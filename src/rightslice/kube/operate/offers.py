@@ -22,6 +22,8 @@ from rightslice.kube.admission.offers import (
     shelves,
     shortage,
 )
+from rightslice.kube.crd.pod import PodSettings
+from rightslice.kube.operate.host import Host, host_of
 from rightslice.kube.operate.view import World
 from rightslice.records import Json
 
@@ -35,8 +37,16 @@ _Price = tuple[str, str, int]
 """Resource, and label and memory of the device behind it."""
 Own = Mapping[str, int]
 """What pods of one ModelDeployment wait for, by resource."""
-Sizes = tuple[int, ...]
-"""Cards a pod may span."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wants:
+    """What pods of a ModelDeployment may ask for."""
+
+    sizes: tuple[int, ...]
+    """How many cards one may span."""
+    host: Host
+    """CPU and memory beside them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +63,11 @@ class Choice:
         return self.candidate.offer.name
 
     @property
+    def ranks(self) -> int:
+        """How many cards or slices one server spans."""
+        return self.candidate.offer.tensor_parallel
+
+    @property
     def amounts(self) -> tuple[str, int]:
         """Resource, and how much of it all replicas take."""
         return self.cluster_offer.resource, self.cluster_offer.count * self.replicas
@@ -66,33 +81,38 @@ class Stock:
     """
 
     world: World
-    known: dict[Sizes, tuple[Item, ...]] = field(default_factory=dict)
+    known: dict[Wants, tuple[Item, ...]] = field(default_factory=dict)
     """What an earlier stock found; of this one too where it is equal."""
     _spoken: dict[str, int] = field(default_factory=dict)
-    _shelves: dict[Sizes, tuple[Shelf, ...]] = field(default_factory=dict)
+    _shelves: dict[Wants, tuple[Shelf, ...]] = field(default_factory=dict)
     _refused: dict[tuple[str, str, int], str | None] = field(default_factory=dict)
     _prices: Mapping[_Price, Fraction | None] | None = None
 
-    def shelves(self, sizes: Sizes) -> tuple[Shelf, ...]:
-        """Return what there is for pods that span as many cards as *sizes* say."""
-        found = self._shelves.get(sizes)
+    def shelves(self, wants: Wants) -> tuple[Shelf, ...]:
+        """Return what there is for pods that ask for what *wants* say."""
+        found = self._shelves.get(wants)
         if found is None:
-            found = tuple(one for ranks in sizes for one in self._read(ranks))
+            found = tuple(one for ranks in wants.sizes for one in self._read(ranks, wants.host))
             items = tuple(one.item for one in found)
-            before = self.known.get(sizes)
+            before = self.known.get(wants)
             if before == items:
                 found = tuple(
                     replace(shelf, item=item) for shelf, item in zip(found, before, strict=True)
                 )
             else:
-                self.known[sizes] = items
-            self._shelves[sizes] = found
+                self.known[wants] = items
+            self._shelves[wants] = found
         return found
 
-    def items(self, sizes: Sizes) -> tuple[Item, ...]:
+    def items(self, wants: Wants) -> tuple[Item, ...]:
         """Return what `shelves` hold: the same object as long as it is equal."""
-        self.shelves(sizes)
-        return self.known[sizes]
+        self.shelves(wants)
+        return self.known[wants]
+
+    @property
+    def looked_at(self) -> dict[Wants, tuple[Item, ...]]:
+        """What was asked for since it was made, and what there is of it."""
+        return {wants: self.known[wants] for wants in self._shelves}
 
     def free(self, shelf: Shelf, namespace: str, own: Own) -> int:
         """Return how many pods of *namespace* can be put somewhere now.
@@ -129,24 +149,29 @@ class Stock:
             self._refused[key] = not_allowed(item, namespace, self.world.cluster)
         return self._refused[key]
 
-    def _read(self, ranks: int) -> list[Shelf]:
+    def _read(self, ranks: int, host: Host) -> list[Shelf]:
         if self._prices is None:
             self._prices = _prices(self.world)
-        needs = replace(_NEEDS, ranks=ranks)
+        others = {**_NEEDS.others_milli, **host.milli(ranks)}
+        needs = replace(_NEEDS, ranks=ranks, others_milli=others)
         found = shelves(needs, self.world.cluster.nodes, self.world.hardware)
         return [_priced(one, self._prices) for one in found if one.item.count <= one.largest]
 
 
-def sizes_of(question: Question) -> Sizes:
-    """Return how many cards a server of *question* may span."""
-    return _RANKS if question.tensor_parallel is None else (question.tensor_parallel,)
+def wants_of(question: Question, settings: PodSettings) -> Wants:
+    """Return what servers of *question* may ask for.
+
+    Raises:
+        InputError: when CPU or memory of *settings* is no quantity.
+    """
+    given = question.tensor_parallel
+    sizes = _RANKS if given is None else (given,)
+    return Wants(sizes=sizes, host=host_of(question.model, settings))
 
 
-def offers_for(
-    question: Question, namespace: str, stock: Stock, own: Own
-) -> tuple[ClusterOffer, ...]:
+def offers_for(wants: Wants, namespace: str, stock: Stock, own: Own) -> tuple[ClusterOffer, ...]:
     """Return every offer of the cluster, free or not, with its price where that is known."""
-    return tuple(stock.offer(one, namespace, own) for one in stock.shelves(sizes_of(question)))
+    return tuple(stock.offer(one, namespace, own) for one in stock.shelves(wants))
 
 
 def _prices(world: World) -> Mapping[_Price, Fraction | None]:

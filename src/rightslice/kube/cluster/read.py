@@ -28,6 +28,7 @@ from rightslice.kube.parse.decoded import at, items, mapping, text
 Decoded = Mapping[str, object]
 _Value = TypeVar("_Value")
 UNBOUND: Final = ""
+_INSTANCE: Final = "app.kubernetes.io/instance"
 _ENDED: Final = ("Succeeded", "Failed")
 _RULES: Final = ("min", "max", "default", "defaultRequest", "maxLimitRequestRatio")
 
@@ -124,7 +125,8 @@ def bound_requests(pod: Decoded) -> tuple[str, dict[str, Fraction]]:
 def own_pod(pod: Decoded) -> tuple[OwnKey, OwnPods] | None:
     """Return what *pod* serves, and itself as a count; None when that is no ModelDeployment."""
     labels = labels_of(pod)
-    owner, revision = labels.get(OWNER_LABEL), labels.get(REVISION_LABEL)
+    owner = labels.get(OWNER_LABEL) or labels.get(_INSTANCE)  # all that the first release wrote
+    revision = labels.get(REVISION_LABEL)
     if owner is None or revision is None or at(pod, "status", "phase") in _ENDED:
         return None
     key = text(at(pod, "metadata", "namespace")) or "", owner, revision

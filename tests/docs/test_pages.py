@@ -16,6 +16,7 @@ from rightslice.entry.cli.app import command_line
 from tools.docs.transcript import CUT, ROOT, output_of
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+OURS = ("$ rightslice", "$ kubectl rightslice")
 CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -28,9 +29,9 @@ class Shown(NamedTuple):
 
 
 def commands_of(page: Path) -> list[Shown]:
-    """Return every ``$ rightslice`` command of *page*."""
+    """Return every command of *page* that is ours: of the command line, or of the plugin."""
     blocks = CONSOLE.findall(page.read_text(encoding="utf-8"))
-    return [_command(block) for block in blocks if block.startswith("$ rightslice")]
+    return [_command(block) for block in blocks if block.startswith(OURS)]
 
 
 def _command(block: str) -> Shown:

@@ -22,6 +22,7 @@ VERBS = (
     "operator",
     "schema",
 )
+PLUGIN = ("status", "explain", "whatif")
 SUBJECTS = ("gpus", "mig", "models", "engines", "instances")
 
 
@@ -36,6 +37,12 @@ def cli_help() -> None:
     _section("rightslice", "##")
     for command in command_lines():
         _section(f"rightslice {command}", "###" if " " in command else "##")
+
+
+def kubectl_help() -> None:
+    """Print a section for each verb of the kubectl plugin."""
+    for verb in PLUGIN:
+        _section(f"kubectl rightslice {verb}", "##")
 
 
 def _section(command: str, level: str) -> None:

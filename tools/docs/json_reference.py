@@ -23,6 +23,9 @@ ANSWERS = (
     Subject.PACK,
     Subject.REPACK,
     Subject.PLAN,
+    Subject.KUBECTL_STATUS,
+    Subject.KUBECTL_EXPLAIN,
+    Subject.KUBECTL_WHATIF,
 )
 
 

@@ -11,7 +11,7 @@ from tools.docs.catalogue_reference import (
     price_dates,
     sources_of_gpus,
 )
-from tools.docs.cli_reference import cli_help
+from tools.docs.cli_reference import cli_help, kubectl_help
 from tools.docs.crd_reference import operator_metrics, resource_fields, resource_rules
 from tools.docs.evidence import accuracy
 from tools.docs.file_reference import fleet_fields, pack_fields, prices_fields
@@ -40,6 +40,7 @@ __all__ = [
     "fleet_fields",
     "include",
     "instance_clouds",
+    "kubectl_help",
     "manifest_columns",
     "mig_evidence",
     "model_families",

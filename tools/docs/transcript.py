@@ -13,7 +13,7 @@ import os
 import re
 import runpy
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 WIDTH = 100
@@ -39,17 +39,30 @@ def _at_the_root() -> Iterator[None]:
 
 
 def output_of(command: str) -> list[str]:
-    """Return the lines that ``rightslice ...`` prints, standard error after standard output."""
-    from rightslice.entry.cli.app import run  # noqa: PLC0415 - the product, not its documentation
-
-    program, *arguments = shlex.split(command.replace("\\\n", " "))
-    if program != "rightslice":
-        raise ValueError(f"only rightslice is run here, not {program!r}")
+    """Return the lines that ``rightslice ...``, or the kubectl plugin, prints, errors last."""
+    words = shlex.split(command.replace("\\\n", " "))
+    run, arguments = _program(words)
     said, complained = io.StringIO(), io.StringIO()
     streams = contextlib.redirect_stdout(said), contextlib.redirect_stderr(complained)
     with _at_the_root(), streams[0], streams[1]:
         run(arguments)
     return tidy(said.getvalue() + complained.getvalue())
+
+
+def _program(words: list[str]) -> tuple[Callable[[list[str]], int], list[str]]:
+    """Return what *words* run, and its arguments.
+
+    Raises:
+        ValueError: when that is neither the command line nor the plugin.
+    """
+    from rightslice.entry.cli import app  # noqa: PLC0415 - the product, not its documentation
+    from rightslice.entry.kubectl import app as plugin  # noqa: PLC0415 - as above
+
+    if words[0] == "rightslice":
+        return app.run, words[1:]
+    if words[:2] == ["kubectl", "rightslice"]:
+        return plugin.run, words[2:]
+    raise ValueError(f"only rightslice is run here, not {words[0]!r}")
 
 
 def tidy(text: str) -> list[str]:

@@ -31,6 +31,10 @@ class Subject(Enum):
     PLAN = "plan"
     CATALOG = "catalog"
     """Each list of the catalogue, by its name."""
+    KUBECTL_STATUS = "kubectl-status"
+    """What the kubectl plugin's verbs print; so the next two."""
+    KUBECTL_EXPLAIN = "kubectl-explain"
+    KUBECTL_WHATIF = "kubectl-whatif"
 
 
 def register(app: typer.Typer) -> None:
@@ -123,7 +127,18 @@ def _answer(subject: Subject) -> type | UnionType:  # noqa: C901, PLR0911, PLR09
 
             boards = tuple[Gpu, ...] | tuple[MigGrid, ...] | tuple[InstanceType, ...]
             return boards | tuple[ModelEntry, ...] | tuple[EngineRelease, ...]
+        case Subject.KUBECTL_STATUS | Subject.KUBECTL_EXPLAIN | Subject.KUBECTL_WHATIF:
+            return _plugins(subject)
         case Subject.FLEET | Subject.PRICES:
             raise AssertionError(subject)
         case _:
             assert_never(subject)
+
+
+def _plugins(subject: Subject) -> type:
+    """Return what a verb of the kubectl plugin answers."""
+    from rightslice.entry.kubectl import answers  # noqa: PLC0415 - only here
+
+    if subject is Subject.KUBECTL_STATUS:
+        return answers.ClusterStatus
+    return answers.Explanation if subject is Subject.KUBECTL_EXPLAIN else answers.WhatIfAnswer

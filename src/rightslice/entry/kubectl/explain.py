@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
@@ -34,24 +33,13 @@ from rightslice.entry.kubectl.reading import (
 )
 
 if TYPE_CHECKING:
-    from rightslice.kube.operate.decided import Decided
+    from rightslice.entry.kubectl.answers import Explanation
 
 _MOST_EVENTS: Final = 8
 _NOT_YET: Final = (
     "the operator has not decided about this spec yet; this is what it would decide from what the"
     " cluster has now"
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Explanation:
-    """Why a ModelDeployment has the offer that it has, or should have."""
-
-    decided: Decided
-    is_stored: bool
-    """Whether its status says so; else it was worked out now."""
-    events: tuple[str, ...]
-    """What was told of it, the latest first."""
 
 
 def register(app: typer.Typer) -> None:
@@ -79,13 +67,9 @@ def explain(  # noqa: PLR0913 - one parameter an option
     """
     reach = Reach(kubeconfig=kubeconfig, context=context, namespace=namespace, file=cluster)
     key = namespace_of(reach), name
+    given = OperatorAs(ceiling=ceiling, settle_seconds=settle, calibrations=calibrations)
     found = None if cluster is not None else stored(reach, key)
-    if found is None:
-        given = OperatorAs(ceiling=ceiling, settle_seconds=settle, calibrations=calibrations)
-        operated = reader_of(given)(read_cluster(reach))
-        one_of(operated.moment.served, key)
-        decided = next(one for one in operated.decided() if one.key == key)
-        found = Explanation(decided=decided, is_stored=False, events=())
+    found = found or worked_out(reach, key, given)
     if form in (Form.JSON, Form.YAML):
         print_record(found, form)
     else:
@@ -103,7 +87,8 @@ def stored(reach: Reach, key: tuple[str, str]) -> Explanation | None:
         UnknownNameError: when there is none of that name.
         UnavailableError: when the cluster cannot be reached.
     """
-    from rightslice.kube.operate.decided import stored_of  # noqa: PLC0415 - only with a cluster
+    from rightslice.entry.kubectl.answers import Explanation  # noqa: PLC0415 - only with a cluster
+    from rightslice.kube.operate.decided import stored_of  # noqa: PLC0415 - as above
     from rightslice.kube.operate.view import read_served  # noqa: PLC0415 - as above
 
     with trials(reach) as server:
@@ -115,6 +100,21 @@ def stored(reach: Reach, key: tuple[str, str]) -> Explanation | None:
     if not served.before.conditions or served.before.observed_generation != served.generation:
         return None
     return Explanation(decided=stored_of(served), is_stored=True, events=events)
+
+
+def worked_out(reach: Reach, key: tuple[str, str], given: OperatorAs) -> Explanation:
+    """Return what the operator would decide from what the cluster has now.
+
+    Raises:
+        UnknownNameError: when there is no ModelDeployment of that name.
+        UnavailableError: when the cluster cannot be reached.
+    """
+    from rightslice.entry.kubectl.answers import Explanation  # noqa: PLC0415 - only with a cluster
+
+    operated = reader_of(given)(read_cluster(reach))
+    one_of(operated.moment.served, key)
+    decided = next(one for one in operated.decided() if one.key == key)
+    return Explanation(decided=decided, is_stored=False, events=())
 
 
 def _line(event: Mapping[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import typer
@@ -23,22 +22,8 @@ from rightslice.entry.kubectl.options import (
 from rightslice.entry.kubectl.reading import namespace_of, read_cluster
 
 if TYPE_CHECKING:
-    from rightslice.edge.cluster.occupancy import NodeUse
-    from rightslice.kube.operate.decided import Decided
+    from rightslice.entry.kubectl.answers import ClusterStatus
     from rightslice.kube.snapshot.value import Snapshot
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClusterStatus:
-    """What runs where, and what the operator says of it."""
-
-    taken_at: str | None
-    nodes: tuple[NodeUse, ...]
-    """Every node with GPUs."""
-    model_deployments: tuple[Decided, ...]
-    """As their statuses say: what the operator decided last."""
-    undecided: tuple[str, ...]
-    """ModelDeployments of whose present spec their status does not speak."""
 
 
 def register(app: typer.Typer) -> None:
@@ -83,6 +68,7 @@ def status_of_cluster(snapshot: Snapshot, namespace: str | None) -> ClusterStatu
         InputError: when it has no nodes.
     """
     from rightslice.edge.cluster.occupancy import node_uses  # noqa: PLC0415 - only with a cluster
+    from rightslice.entry.kubectl.answers import ClusterStatus  # noqa: PLC0415 - as above
     from rightslice.kube.operate.decided import stored_of  # noqa: PLC0415 - as above
     from rightslice.kube.operate.gather import served_of  # noqa: PLC0415 - as above
 

@@ -18,7 +18,7 @@ from rightslice.kube.operate.what_if import Change, WhatIf
 from rightslice.units import format_usd
 
 if TYPE_CHECKING:
-    from rightslice.entry.kubectl.status import ClusterStatus
+    from rightslice.entry.kubectl.answers import ClusterStatus
 
 
 def _table(*columns: tuple[str, str]) -> Table:

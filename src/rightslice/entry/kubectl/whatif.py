@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,11 +36,10 @@ from rightslice.entry.kubectl.reading import (
     tell_rules,
 )
 from rightslice.errors import InputError
-from rightslice.kube.operate.what_if import WhatIf, what_if
-from rightslice.kube.snapshot.value import Snapshot
 
 if TYPE_CHECKING:
     from rightslice.edge.cluster.operated import Operated
+    from rightslice.kube.snapshot.value import Snapshot
 
 Target = Annotated[
     str | None, typer.Argument(metavar="[NAME]", help="A ModelDeployment; not with --filename.")
@@ -86,17 +84,6 @@ PriorityOption = Annotated[
 ModeOption = Annotated[
     str | None, typer.Option("--mode", metavar="MODE", help="off, advise or enforce.")
 ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What a change would do, and what the API server says to it."""
-
-    what_if: WhatIf
-    told: tuple[str, ...]
-    """Of each object: that the API server accepts it, or that it could not be asked."""
-    rules: str
-    """By which ceiling and settling time was decided, and where they were read."""
 
 
 def register(app: typer.Typer) -> None:
@@ -157,6 +144,9 @@ def whatif(  # noqa: PLR0913 - one parameter an option
 
 
 def _answer(asked: Asked, reach: Reach, see: Callable[[Snapshot], Operated], form: Form) -> int:
+    from rightslice.entry.kubectl.answers import WhatIfAnswer  # noqa: PLC0415 - only with a cluster
+    from rightslice.kube.operate.what_if import what_if  # noqa: PLC0415 - as above
+
     snapshot = read_cluster(reach)
     changed, told = changed_snapshot(asked, snapshot, reach)
     before, after = see(snapshot), see(changed)
@@ -165,7 +155,8 @@ def _answer(asked: Asked, reach: Reach, see: Callable[[Snapshot], Operated], for
     if form in (Form.JSON, Form.YAML):
         rules = after.rules
         limits = f"ceiling {rules.ceiling.value}, settling time {rules.settle_seconds:g} s"
-        print_record(Answer(what_if=found, told=told, rules=f"{limits}: {rules.origin}"), form)
+        answer = WhatIfAnswer(what_if=found, told=told, rules=f"{limits}: {rules.origin}")
+        print_record(answer, form)
     else:
         from rightslice.entry.kubectl.tables import print_what_if  # noqa: PLC0415 - rich loads where it is used
 

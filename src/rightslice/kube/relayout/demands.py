@@ -27,7 +27,7 @@ from rightslice.kube.cluster.view import Cluster, ClusterNode
 from rightslice.kube.operate.ask import ask
 from rightslice.kube.operate.choose import Stand, timestamp
 from rightslice.kube.operate.decide import Decision, Outcome, stand_of
-from rightslice.kube.operate.offers import Choice, Stock, holding, offers_for
+from rightslice.kube.operate.offers import Choice, Stock, holding, offers_for, wants_of
 from rightslice.kube.operate.view import Key, Served, World
 from rightslice.kube.parse.question import NotAsked
 from rightslice.kube.relayout.limits import Limits
@@ -127,15 +127,16 @@ def _waiting_since(decision: Decision) -> str:
 
 def _wants(served: Served, world: World, now_there: Stock, could: Stock) -> tuple[Want, ...]:
     question = _question(served, world)
-    if question is None:
+    if question is None or served.spec is None:
         return ()
+    asked = wants_of(question, served.spec.pod)
     stand = stand_of(served, world.cluster)
-    there = offers_for(question, served.namespace, now_there, stand.waiting)
+    there = offers_for(asked, served.namespace, now_there, stand.waiting)
     free = {device_key(one.offer): one for one in there}
-    offers = offers_for(question, served.namespace, could, stand.waiting)
+    offers = offers_for(asked, served.namespace, could, stand.waiting)
     if not offers:
         return ()
-    found = world.recommend(question, [one.offer for one in offers])
+    found = recommend_for(served, world)(question, [one.offer for one in offers])
     wants = [_want(one, free, stand) for one in holding(found.candidates, offers)]
     return tuple(one for one in wants if one is not None)[:MOST_WANTS]
 

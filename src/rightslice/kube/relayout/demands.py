@@ -27,7 +27,7 @@ from rightslice.kube.cluster.view import Cluster, ClusterNode
 from rightslice.kube.operate.ask import ask
 from rightslice.kube.operate.choose import Stand, timestamp
 from rightslice.kube.operate.decide import Decision, Outcome, recommend_for, stand_of
-from rightslice.kube.operate.offers import Choice, Stock, holding, offers_for, wants_of, wants_of
+from rightslice.kube.operate.offers import Choice, Stock, holding, offers_for, wants_of
 from rightslice.kube.operate.view import Key, Served, World
 from rightslice.kube.parse.question import NotAsked
 from rightslice.kube.relayout.limits import Limits

@@ -1,8 +1,8 @@
 """DRA on a real control plane: claims are allotted, and taints steer every start slot as planned.
 
 The API server accepts the DeviceTaintRules; their taints stand on the devices themselves, which by
-KEP-5055 is the same. (The scheduler 1.36.2 of the test bed did not follow the rules' own objects,
-with the gate on, for a reason not found.)
+KEP-5055 is the same. (The scheduler 1.36.2 of the test bed cannot be given the rules' own objects:
+`test_dra_rules`.)
 
 The ResourceSlices are those of NVIDIA's driver with DynamicMIG on two A100-40GB: every placement
 is a device that consumes its memory slots and compute slices from its card's counters.

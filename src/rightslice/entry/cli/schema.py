@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from enum import Enum
 from types import UnionType
-from typing import Annotated, assert_never
+from typing import Annotated
 
 import typer
 
@@ -72,7 +72,7 @@ def _file_schema(subject: Subject) -> object:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **described}
 
 
-def _answer(subject: Subject) -> type | UnionType:  # noqa: C901, PLR0911, PLR0912 - one case an answer
+def _answer(subject: Subject) -> type | UnionType:  # noqa: C901, PLR0911 - one case an answer
     match subject:
         case Subject.SIZE:
             from rightslice.core.sizing.result import SizeAnswer  # noqa: PLC0415 - only here
@@ -127,18 +127,20 @@ def _answer(subject: Subject) -> type | UnionType:  # noqa: C901, PLR0911, PLR09
 
             boards = tuple[Gpu, ...] | tuple[MigGrid, ...] | tuple[InstanceType, ...]
             return boards | tuple[ModelEntry, ...] | tuple[EngineRelease, ...]
-        case Subject.KUBECTL_STATUS | Subject.KUBECTL_EXPLAIN | Subject.KUBECTL_WHATIF:
-            return _plugins(subject)
-        case Subject.FLEET | Subject.PRICES:
-            raise AssertionError(subject)
         case _:
-            assert_never(subject)
+            return _plugins(subject)
 
 
 def _plugins(subject: Subject) -> type:
     """Return what a verb of the kubectl plugin answers."""
     from rightslice.entry.kubectl import answers  # noqa: PLC0415 - only here
 
-    if subject is Subject.KUBECTL_STATUS:
-        return answers.ClusterStatus
-    return answers.Explanation if subject is Subject.KUBECTL_EXPLAIN else answers.WhatIfAnswer
+    match subject:
+        case Subject.KUBECTL_STATUS:
+            return answers.ClusterStatus
+        case Subject.KUBECTL_EXPLAIN:
+            return answers.Explanation
+        case Subject.KUBECTL_WHATIF:
+            return answers.WhatIfAnswer
+        case _:
+            raise AssertionError(subject)

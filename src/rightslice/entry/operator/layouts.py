@@ -108,9 +108,12 @@ class Layouts:
         self._pods = {}
         if not self.rules.is_on:
             return dict(served)
-        for node, record in under_way(world):
-            if record.step in BEFORE_LABEL:
-                self._pods[node.name] = await self._pods_on(node.name)
+        try:
+            for node, record in under_way(world):
+                if record.step in BEFORE_LABEL:
+                    self._pods[node.name] = await self._pods_on(node.name)
+        except CallError as error:  # no more is wanted elsewhere for now, and nothing leaves
+            logger.warning("pods of a node that is emptied are not known: %s", error)
         return with_leaving(served, [pod for pods in self._pods.values() for pod in pods])
 
     async def after(
@@ -269,11 +272,12 @@ class Layouts:
             for one in cluster.nodes
             if is_candidate(one)
         )
+        pods = await self._pods_of_nodes(nodes)
         around = Around(
             cluster=spoken_for(cluster, found.decisions.values()),
-            nodes=nodes,
+            nodes=tuple(one for one in nodes if one.node.name in pods),
             refused=refused,
-            pods=await self._pods_of_nodes(nodes),
+            pods=pods,
             stays=found.stays(settled=True),
             configs=(await self._configs()) or {},
             limits=limits,
@@ -353,9 +357,11 @@ class Layouts:
     async def _pods_of_nodes(
         self, nodes: tuple[CuttableNode, ...]
     ) -> dict[str, tuple[GpuPod, ...]]:
+        """Return the pods of as many nodes as are looked at, those with the fewest first."""
         used = {one.node.name: _in_use(one) for one in nodes}
         busy = sorted((name for name in used if used[name]), key=lambda name: (used[name], name))
-        return {name: await self._pods_on(name) for name in busy[:MOST_LISTED]}
+        found: dict[str, tuple[GpuPod, ...]] = {name: () for name in used if not used[name]}
+        return found | {name: await self._pods_on(name) for name in busy[:MOST_LISTED]}
 
     async def _pods_on(self, node: str) -> tuple[GpuPod, ...]:
         return _gpu_pods(await self.calls.pods_on(node))
@@ -365,7 +371,10 @@ def _plans(found: Pass, around: Around, now: dt.datetime) -> list[Relayout | NoR
     every: tuple[Demand, ...] = demands(
         tuple(found.decisions.values()), found.served, found.world, around.nodes, now
     )
-    return [plan(one, around) for one in every]
+    enforced = [one for one in every if one.mode is Mode.ENFORCE]
+    return [
+        plan(one, around, [other for other in enforced if other.key != one.key]) for one in every
+    ]
 
 
 def _gpu_pods(given: list[Decoded]) -> tuple[GpuPod, ...]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from rightslice.core.catalog.fleet import MigStrategy
+from rightslice.core.catalog.mig import ProfileName
 from rightslice.core.catalog.resource import WHOLE, extended_resource
 from rightslice.core.catalog.share import MigSlice
 from rightslice.core.packing.step_costs import StepRates
@@ -75,14 +76,19 @@ class Relayout:
     configuration."""
     lost: int
     """Slices and cards that the node will not hand out any more."""
+    beside: tuple[Key, ...] = ()
+    """Other ModelDeployments that it gives what they wait for."""
 
     @property
     def reason(self) -> str:
         """What is done and why, in a sentence."""
         moved = ", ".join(f"{one.pod} to {one.to}" for one in self.moves) or "none"
         want = self.want
+        others = ", ".join("/".join(key) for key in self.beside)
+        beside = f" and what {others} wait for" if others else ""
         return (
-            f"{want.missing} x {want.offer} for {'/'.join(self.demand.key)} are free nowhere; node"
+            f"{want.missing} x {want.offer} for {'/'.join(self.demand.key)}{beside} are free"
+            " nowhere; node"
             f" {self.node} hands out {_listed(self.before)} and would hand out"
             f" {_listed(self.after)}; pods that move: {moved}; about {self.seconds:.0f} s"
         )
@@ -117,30 +123,52 @@ class NoRelayout:
         return f"{want.missing} x {want.offer} are free nowhere, and no node can be cut. {told}"
 
 
-def plan(demand: Demand, around: Around) -> Relayout | NoRelayout:
-    """Return the node to cut for *demand*, or why there is none."""
+def plan(demand: Demand, around: Around, others: Sequence[Demand] = ()) -> Relayout | NoRelayout:
+    """Return the node to cut for *demand*, or why there is none.
+
+    What *others* wait for is cut on the same node where it fits beside: it will not be cut again
+    so soon.
+    """
     refusals: dict[str, Refusal] = {one.node: one for one in around.refused}
     for want in demand.wants:
-        found = [_on(one, want, demand, around) for one in around.nodes]
-        options = [one for one in found if isinstance(one, Relayout)]
+        found = [(one, _on(one, (want,), demand, around)) for one in around.nodes]
+        options = [(made, node) for node, made in found if isinstance(made, Relayout)]
         if options:
-            return min(options, key=lambda one: (len(one.moves), one.lost, one.node))
-        for one in found:
-            if isinstance(one, Refusal):
-                refusals.setdefault(one.node, one)
+            best, node = min(options, key=lambda one: (len(one[0].moves), one[0].lost, one[0].node))
+            return _with_others(best, node, others, around)
+        for _, made in found:
+            if isinstance(made, Refusal):
+                refusals.setdefault(made.node, made)
     ordered = sorted(refusals.values(), key=lambda one: one.node)
     return NoRelayout(demand=demand, refusals=tuple(ordered))
 
 
-def _on(node: CuttableNode, want: Want, demand: Demand, around: Around) -> Relayout | Refusal:
+def _with_others(
+    made: Relayout, node: CuttableNode, others: Sequence[Demand], around: Around
+) -> Relayout:
+    wants: tuple[Want, ...] = (made.want,)
+    for other in others:
+        for want in other.wants:
+            more = _on(node, (*wants, want), made.demand, around)
+            if isinstance(more, Relayout):
+                made = replace(more, beside=(*made.beside, other.key))
+                wants = (*wants, want)
+                break
+    return made
+
+
+def _on(
+    node: CuttableNode, wants: Sequence[Want], demand: Demand, around: Around
+) -> Relayout | Refusal:
     name = node.node.name
     allowed: Manifest = {"tolerations": TOLERATIONS}
-    if str(node.gpu.name) != want.gpu or not NodeFilter.of(allowed).allows(node.node):
+    others = [one for one in wants if one.gpu != str(node.gpu.name)]
+    if others or not NodeFilter.of(allowed).allows(node.node):
         return Refusal(
             node=name, reason=f"has {node.gpu.name}, or taints that keep pods out",
-            remedy=f"a node with {want.gpu}",
+            remedy=f"a node with {wants[-1].gpu}",
         )  # fmt: skip
-    made = cut_for(node.cards, _wanted(node, want))
+    made = cut_for(node.cards, _wanted(node, wants))
     if isinstance(made, TooFew):
         return Refusal(node=name, reason=made.reason, remedy="a node with more cards")
     pods = around.pods.get(name, ())
@@ -157,19 +185,21 @@ def _on(node: CuttableNode, want: Want, demand: Demand, around: Around) -> Relay
     seconds = RATES.relabel_seconds + around.limits.config_seconds
     seconds += len(gone) * (RATES.start_seconds + RATES.stop_seconds)
     return Relayout(
-        demand=demand, want=want, node=name, former=node.former,
+        demand=demand, want=wants[0], node=name, former=node.former,
         wanted=config_name(cuts, around.configs), cuts=cuts, before=before, after=after,
         moves=gone, seconds=seconds, lost=lost,
     )  # fmt: skip
 
 
-def _wanted(node: CuttableNode, want: Want) -> Wanted:
+def _wanted(node: CuttableNode, wants: Sequence[Want]) -> Wanted:
     """Return what the node has to hand out: what is missing, and what it has free of it now."""
-    free = int(node.node.free(want.resource)) // want.ranks
-    count = (want.missing + free) * want.ranks
-    if want.profile is None:
-        return Wanted(whole=count, slices={})
-    return Wanted(whole=0, slices={want.profile: count})
+    counts: Counter[ProfileName | None] = Counter()
+    for want in wants:
+        if want.profile not in counts:
+            counts[want.profile] = int(node.node.free(want.resource))
+        counts[want.profile] += want.missing * want.ranks
+    slices = {name: count for name, count in counts.items() if name is not None}
+    return Wanted(whole=counts[None], slices=slices)
 
 
 def _resources(cards: Sequence[Counts]) -> dict[str, int]:

@@ -92,7 +92,7 @@ def plans(
         cluster=spoken_for(around.cluster, decisions), nodes=can, refused=refused,
         pods=dict(pods), stays=stays, limits=limits,
     )  # fmt: skip
-    return [plan(one, facts) for one in every]
+    return [plan(one, facts, [it for it in every if it.key != one.key]) for one in every]
 
 
 def big(name: str = "chat", **changed: object) -> Served:

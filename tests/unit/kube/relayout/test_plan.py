@@ -40,6 +40,18 @@ def test_an_empty_node_is_cut_for_what_no_node_hands_out() -> None:
     assert "about 100 s" in found.reason
 
 
+def test_one_cut_serves_all_that_wait_where_it_can() -> None:
+    """A node rests after a change, and pods then stand in the way: both get theirs at once."""
+    llama = big("llama", model="llama", load={"concurrency": 8}, slo={"tpot": "80ms"})
+    found = planned(cut_node("a"), asks=(llama, big()))
+    assert [one.demand.key[1] for one in found] == ["chat", "llama"]
+    for one in found:
+        assert isinstance(one, Relayout)
+        assert one.after["nvidia.com/mig-3g.20gb"] == 1
+        assert one.after["nvidia.com/mig-1g.10gb"] >= 1
+        assert len(one.beside) == 1
+
+
 def test_nothing_is_planned_while_a_slice_is_free() -> None:
     """Cutting is for those that have nothing at all."""
     assert planned(cut_node("a"), cut_node("b", {"nvidia.com/mig-2g.10gb": "3"})) == []

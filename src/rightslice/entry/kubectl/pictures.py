@@ -14,6 +14,8 @@ from rightslice.entry.cli.card_drawing import LEGEND, draw_card, draw_ruler, slo
 DRAWN_NODES: Final = 12
 """Longest picture, in nodes; the JSON form holds every one."""
 FREE: Final = "free"
+_LONGEST_NAME: Final = 12
+"""Of a card that is called by its UUID: its first part tells it from the node's others."""
 INFERRED: Final = "layout and holders inferred from counts"
 KNOWN: Final = "as DRA or DAS tells"
 
@@ -38,8 +40,9 @@ def _node(node: NodeUse, catalog: Catalog) -> Iterator[str]:
         yield from _cards(node, catalog)
     if node.problem is not None:
         yield f"  cannot be drawn: {node.problem}"
-    if node.problem is not None or not node.cards:
-        for one in node.holders:
+    drawn = {one.pod for card in node.cards for one in card.slices}
+    for one in node.holders:
+        if f"{one.namespace}/{one.pod}" not in drawn:
             who = one.model_deployment or one.pod
             yield f"  {one.namespace}/{who} holds {one.count} x {one.resource}"
     free = [f"{count} x {name}" for name, count in node.free.items() if count]
@@ -81,11 +84,14 @@ def _who(one: SliceUse) -> str:
 
 def _alike(card: CardUse) -> object:
     """Return what makes a card look like its neighbour: the same layout with nobody in it."""
-    return card.name if any(one.pod for one in card.slices) else card.slices
+    is_alone = any(one.pod for one in card.slices) or not card.name.isdecimal()
+    return card.name if is_alone else card.slices
 
 
 def _title(run: Sequence[CardUse]) -> str:
     first, last = run[0].name, run[-1].name
+    if not first.isdecimal():
+        return f"  {first[:_LONGEST_NAME]}"
     return f"  GPU {first}" if first == last else f"  GPU {first}-{last} ({len(run)}x)"
 
 

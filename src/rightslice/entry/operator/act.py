@@ -31,7 +31,14 @@ _GONE: Final = 404
 
 
 class _LaterError(Exception):
-    """Something has to wait; what comes after it waits as well."""
+    """Something has to wait so many seconds; what comes after it waits as well."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+Done = bool | float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +86,11 @@ class Acts:
         self._told = {key: one for key, one in self._told.items() if key in kept}
         self._applied = {place: one for place, one in self._applied.items() if one.key in kept}
 
-    async def carry_out(self, served: Served, decision: Decision) -> bool:
-        """Tell and do what was decided; return whether all of it was done."""
+    async def carry_out(self, served: Served, decision: Decision) -> Done:
+        """Tell and do what was decided; return whether all of it was done.
+
+        A number: not yet, and not before so many seconds.
+        """
         try:
             done = True
             if decision.status != served.before:
@@ -88,7 +98,9 @@ class Acts:
             done &= await self._tell(served, decision)
             for action in decision.actions:
                 await self._act(decision.key, action)
-        except (NotLeadingError, _LaterError):
+        except _LaterError as later:
+            return later.seconds
+        except NotLeadingError:
             return False
         except ForeignObjectError as error:
             await self._say(served, "NotOurs", str(error))
@@ -135,7 +147,7 @@ class Acts:
             if self._stands(place, last):
                 return False
             if self._repairs.waits(place):
-                raise _LaterError(f"{place[0]} {place[2]} was set right a moment ago")
+                raise _LaterError(self._repairs.seconds(place))
             logger.info("%s %s/%s was changed by somebody else: it is set right", *place)
             self._repairs.put_off(place)  # two who undo each other do so ever more slowly
         version = self.sight.version(place) if place[0] == DEPLOYMENT else None

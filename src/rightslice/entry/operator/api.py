@@ -39,6 +39,7 @@ CallError = (ApiError, httpx2.HTTPError, OSError)
 """What a call may end with: a refusal, or no answer."""
 _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
+_INVALID: Final = 422
 _NORMAL: Final = (
     "Recommended", "LayoutAdvised", "LayoutCordoned", "LayoutConfigured", "LayoutDrained",
     "LayoutLabelled", "LayoutDone",
@@ -140,11 +141,35 @@ class ClusterCalls:
             metadata: Any = manifest["metadata"]
             wanted = {**manifest, "metadata": {**metadata, "resourceVersion": version}}
         client: Any = self.client
-        done = await self.pace.run(
-            lambda: client.apply(_object(wanted), field_manager=FIELD_MANAGER, force=True)
-        )
+        try:
+            done = await self.pace.run(
+                lambda: client.apply(_object(wanted), field_manager=FIELD_MANAGER, force=True)
+            )
+        except ApiError as error:
+            if error.status.code != _INVALID:
+                raise
+            done = await self._replace_lists(namespace, manifest)
         found: Decoded = done.to_dict()
         return found
+
+    async def _replace_lists(self, namespace: str, manifest: Manifest) -> Any:  # noqa: ANN401 - lightkube's objects
+        """Apply *manifest* once its lists are put in place of those that are there.
+
+        What others put into a list beside ours can make the two together invalid: two ports of
+        one name.
+        """
+        client: Any = self.client
+        metadata: Any = manifest["metadata"]
+        kind, name = _KINDS[str(manifest["kind"])], str(metadata["name"])
+        spec: Any = manifest["spec"]
+        rest = {"spec": {key: one for key, one in spec.items() if key != "replicas"}}
+        await self.pace.run(
+            lambda: client.patch(kind, name, rest, namespace=namespace,
+                                 patch_type=PatchType.MERGE, field_manager=FIELD_MANAGER)
+        )  # fmt: skip
+        return await self.pace.run(
+            lambda: client.apply(_object(manifest), field_manager=FIELD_MANAGER, force=True)
+        )
 
     async def scale(self, namespace: str, action: Scale) -> None:
         """Give a Deployment other replicas; one that is gone is left to the next decision."""

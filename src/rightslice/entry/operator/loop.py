@@ -219,14 +219,17 @@ class Operator:
         self, served: Mapping[Key, Served], decisions: Mapping[Key, Decision], told: Collection[Key]
     ) -> None:
         """Tell and do what was decided anew, and what failed before or was undone since."""
-        again = {*self._back_off.due(), *self._acts.undone()}
+        undone = {key for key in self._acts.undone() if not self._back_off.waits(key)}
+        again = {*self._back_off.due(), *undone}
         todo = sorted((self._memory.anew | again | {*told}) & decisions.keys())
         done = await asyncio.gather(*(self._acts.carry_out(served[k], decisions[k]) for k in todo))
         for key, is_done in zip(todo, done, strict=True):
-            if is_done:
+            if is_done is True:
                 self._back_off.clear(key)
-            else:
+            elif is_done is False:
                 self._back_off.put_off(key)
+            else:
+                self._back_off.hold(key, is_done)
 
     def _count(self, decisions: tuple[Decision, ...]) -> None:
         self.metrics.decisions.clear()

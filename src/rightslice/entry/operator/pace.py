@@ -107,6 +107,11 @@ class BackOff(Generic[_What]):
         pause = min(max(FIRST_BACK_OFF_SECONDS, 2 * last), LONGEST_BACK_OFF_SECONDS)
         self._waits[what] = pause, now + pause
 
+    def hold(self, what: _What, seconds: float) -> None:
+        """Have *what* wait for so long: it was not tried, and waits no longer the next time."""
+        last = self._waits.get(what, (0.0, 0.0))[0]
+        self._waits[what] = last, self.clock() + seconds
+
     def clear(self, what: _What) -> None:
         """Forget that *what* ever failed."""
         self._waits.pop(what, None)

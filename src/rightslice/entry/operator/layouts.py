@@ -18,6 +18,7 @@ from rightslice.edge.mig_configs import read_configs, with_config
 from rightslice.entry.operator.api import CallError, ClusterCalls
 from rightslice.entry.operator.metrics import Metrics
 from rightslice.entry.operator.node_calls import Decoded, NodeCalls
+from rightslice.entry.operator.node_pods import NodePods
 from rightslice.entry.operator.pace import NotLeadingError
 from rightslice.errors import InputError
 from rightslice.kube.admission.settings import Mode
@@ -43,14 +44,13 @@ from rightslice.kube.relayout.machine import (
 from rightslice.kube.relayout.moves import who_stays
 from rightslice.kube.relayout.nodes import (
     STATE_LABEL,
-    CuttableNode,
     cuttable,
     handed_out,
     is_candidate,
     sort_nodes,
 )
 from rightslice.kube.relayout.plan import Around, NoRelayout, Relayout, plan
-from rightslice.kube.relayout.pods import GpuPod, read_gpu_pod
+from rightslice.kube.relayout.pods import GpuPod
 from rightslice.kube.relayout.record import Record, entries, read_record
 from rightslice.kube.relayout.step import ENDED, LayoutStep
 from rightslice.kube.relayout.tell import ended_changes, is_same, proposed, with_changes, with_ended
@@ -61,9 +61,8 @@ logger = logging.getLogger(__name__)
 _SAID: Final = (LayoutStep.ADVISED, LayoutStep.REFUSED)
 BEFORE_LABEL: Final = (LayoutStep.CORDONED, LayoutStep.CONFIGURED, LayoutStep.DRAINED)
 WAKE_SECONDS: Final = 5.0
-"""A pass at least so often while a change is under way: some steps end by time alone."""
-MOST_LISTED: Final = 32
-"""Nodes whose pods are looked at in one pass: those with the fewest GPUs in use."""
+"""A pass at least so often while a change is under way or somebody waits: some steps end by time
+alone. Plans are made no more often: each lists pods."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,9 +98,16 @@ class Layouts:
     events: ClusterCalls
     metrics: Metrics
     _due_at: float | None = None
+    _plan_at: float = 0.0
+    _planned: dict[Key, LayoutChange] = field(default_factory=dict)
+    """What was planned last: not anew each time that anything changes somewhere."""
     _wrote_config: bool = False
     """A written ConfigMap is not watched: the next pass comes at once."""
     _pods: dict[str, tuple[GpuPod, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Look at pods by the same calls."""
+        self.pods = NodePods(self.calls)
 
     async def before(self, served: Mapping[Key, Served], world: World) -> dict[Key, Served]:
         """Return *served* with the pods that leave a node which is being emptied."""
@@ -111,7 +117,7 @@ class Layouts:
         try:
             for node, record in under_way(world):
                 if record.step in BEFORE_LABEL:
-                    self._pods[node.name] = await self._pods_on(node.name)
+                    self._pods[node.name] = await self.pods.on(node.name)
         except CallError as error:  # no more is wanted elsewhere for now, and nothing leaves
             logger.warning("pods of a node that is emptied are not known: %s", error)
         return with_leaving(served, [pod for pods in self._pods.values() for pod in pods])
@@ -145,11 +151,14 @@ class Layouts:
         busy = under_way(found.world)
         for node, _ in busy:
             going |= await self._go_on(node.name, found)
-        planned = await self._plan(found, now, is_busy=bool(busy))
-        await self._tell_plans(planned, going, found)
-        if busy or any(one.step is not LayoutStep.REFUSED for one in planned.values()):
-            pause = 0.0 if self._wrote_config else WAKE_SECONDS
-            self._due_at = time.monotonic() + pause
+        late = {one.key for one in waiting(found.decisions.values())}
+        if late and time.monotonic() >= self._plan_at:
+            self._planned = await self._plan(found, now, is_busy=bool(busy))
+            self._plan_at = time.monotonic() + WAKE_SECONDS
+            await self._tell_plans(self._planned, going, found)
+        if busy or late:
+            self._due_at = 0.0 if self._wrote_config else time.monotonic() + WAKE_SECONDS
+        planned = {key: one for key, one in self._planned.items() if key in late}
         return {**with_ended(ended_changes(found, self.rules.limits), planned), **going}
 
     async def _go_on(self, name: str, found: Pass) -> dict[Key, LayoutChange]:
@@ -175,7 +184,7 @@ class Layouts:
         pods: tuple[GpuPod, ...] = ()
         stays, is_configured, why_not = None, False, None
         if record.step in BEFORE_LABEL:
-            pods = await self._pods_on(node.name)
+            pods = await self.pods.on(node.name)
             stuck = who_stays(pods, found.stays(settled=False))
             stays = None if stuck is None else stuck.reason
             configs = await self._configs() or {}
@@ -203,7 +212,7 @@ class Layouts:
                 await self._write_config(record)
                 return "the configuration to be written"
             case MovePods(message=message):
-                held_up = await self._move_pods(node.name, found)
+                held_up = await self.pods.leave(node.name, found)
                 return "; ".join((message, *held_up))
             case Wait(message=message):
                 return message
@@ -236,43 +245,17 @@ class Layouts:
             return
         self._wrote_config = await self.calls.write_config(where, files[1], written)
 
-    async def _move_pods(self, node: str, found: Pass) -> list[str]:
-        """Evict what may go now; return what holds the others up."""
-        held_up: list[str] = []
-        for pod in await self._pods_on(node):
-            if pod.is_going:
-                continue
-            if pod.owner is not None and pod.is_ready and not await self._is_spare(pod, found):
-                continue
-            refused = await self.calls.evict(pod.namespace, pod.name)
-            if refused is not None:
-                held_up.append(f"{pod.called}: {refused}")
-        return held_up
-
-    async def _is_spare(self, pod: GpuPod, found: Pass) -> bool:
-        """Whether enough pods of its ModelDeployment serve without it."""
-        assert pod.owner is not None
-        decision = found.decisions.get(pod.owner)
-        recommended = None if decision is None else decision.status.recommendation
-        if recommended is None:
-            return False
-        pods = _gpu_pods(await self.calls.pods_of(pod.owner))
-        serving = sum(one.is_ready and not one.is_going for one in pods)
-        return serving > recommended.offer.replicas
-
     async def _plan(
         self, found: Pass, now: dt.datetime, *, is_busy: bool
     ) -> dict[Key, LayoutChange]:
         """Plan for those that wait, begin the first change, and return what to say of each."""
-        if not waiting(found.decisions.values()):
-            return {}
         limits, cluster = self.rules.limits, found.world.cluster
         nodes, refused = sort_nodes(
             cuttable(one, found.world.hardware.get(one.name), limits, found.now)
             for one in cluster.nodes
             if is_candidate(one)
         )
-        pods = await self._pods_of_nodes(nodes)
+        pods = await self.pods.of(nodes)
         around = Around(
             cluster=spoken_for(cluster, found.decisions.values()),
             nodes=tuple(one for one in nodes if one.node.name in pods),
@@ -354,18 +337,6 @@ class Layouts:
         except InputError:
             return None
 
-    async def _pods_of_nodes(
-        self, nodes: tuple[CuttableNode, ...]
-    ) -> dict[str, tuple[GpuPod, ...]]:
-        """Return the pods of as many nodes as are looked at, those with the fewest first."""
-        used = {one.node.name: _in_use(one) for one in nodes}
-        busy = sorted((name for name in used if used[name]), key=lambda name: (used[name], name))
-        found: dict[str, tuple[GpuPod, ...]] = {name: () for name in used if not used[name]}
-        return found | {name: await self._pods_on(name) for name in busy[:MOST_LISTED]}
-
-    async def _pods_on(self, node: str) -> tuple[GpuPod, ...]:
-        return _gpu_pods(await self.calls.pods_on(node))
-
 
 def _plans(found: Pass, around: Around, now: dt.datetime) -> list[Relayout | NoRelayout]:
     every: tuple[Demand, ...] = demands(
@@ -375,23 +346,6 @@ def _plans(found: Pass, around: Around, now: dt.datetime) -> list[Relayout | NoR
     return [
         plan(one, around, [other for other in enforced if other.key != one.key]) for one in every
     ]
-
-
-def _gpu_pods(given: list[Decoded]) -> tuple[GpuPod, ...]:
-    found = []
-    for one in given:
-        try:
-            pod = read_gpu_pod(one)
-        except InputError as error:
-            logger.warning("pod %s is left out: %s", at(one, "metadata", "name"), error)
-            continue
-        if pod is not None:
-            found.append(pod)
-    return tuple(found)
-
-
-def _in_use(one: CuttableNode) -> int:
-    return sum(int(one.node.used.get(name, 0)) for name in one.handed_out)
 
 
 def _version(given: Decoded) -> str:

@@ -12,6 +12,7 @@ import pytest
 
 from rightslice.entry.cli.app import run
 from tests.e2e.conftest import eventually
+from tests.e2e.operating import apply, install_rights
 from tools.testbed import nodes
 from tools.testbed.control_plane import ControlPlane
 from tools.testbed.nodes import GpuNode
@@ -19,7 +20,7 @@ from tools.testbed.nodes import GpuNode
 Capture = pytest.CaptureFixture[str]
 KINDS = (
     "nodes,pods,namespaces,resourcequotas,limitranges,resourceslices,resourceclaims,deviceclasses,"
-    "deployments,statefulsets,poddisruptionbudgets"
+    "deployments,statefulsets,poddisruptionbudgets,models,modeldeployments,configmaps"
 )
 NOTES = {
     "rightslice.dev/load-concurrency": "4",
@@ -55,6 +56,7 @@ def _deployment(name: str, annotations: dict[str, str]) -> dict[str, Any]:
 def cluster(plane: ControlPlane) -> Iterator[str]:
     """Two nodes of whole A100s, two servers of two replicas, one of which says no load."""
     namespace = "snapshot"
+    install_rights(plane)
     plane.kubectl("create", "namespace", namespace)
     eventually(lambda: "default" in plane.kubectl("-n", namespace, "get", "serviceaccount"))
     labels = {"node.kubernetes.io/instance-type": "p4d.24xlarge", "test": "snapshot"}
@@ -70,9 +72,14 @@ def cluster(plane: ControlPlane) -> Iterator[str]:
         "apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "gpus"},
         "spec": {"hard": {"requests.nvidia.com/gpu": "6"}},
     }  # fmt: skip
-    apply = ("-n", namespace, "apply", "-f", "-")
+    make = ("-n", namespace, "apply", "-f", "-")
     for one in (quota, _deployment("told", NOTES), _deployment("silent", {})):
-        plane.kubectl(*apply, stdin=json.dumps(one))
+        plane.kubectl(*make, stdin=json.dumps(one))
+    config = {"model_type": "opt"}
+    files = (f"--from-literal=config.json={json.dumps(config)}", "--from-literal=other=left-out")
+    plane.kubectl("-n", namespace, "create", "configmap", "ours", *files)
+    architecture = {"configMap": {"name": "ours"}}
+    apply(plane, namespace, "Model", "ours", {"source": "a/b", "architecture": architecture})
     phases = ("-n", namespace, "get", "pods", "-o=jsonpath={.items[*].status.phase}")
     eventually(lambda: plane.kubectl(*phases).split() == ["Running"] * 4)
     yield namespace
@@ -111,6 +118,19 @@ def test_the_cluster_and_its_files_are_the_same(
     left = next(one for one in answers[0]["left_out"] if one["namespace"] == cluster)
     assert left["name"] == "silent"
     assert any("load-concurrency" in reason for reason in left["reasons"])
+
+
+def test_of_config_maps_only_what_a_model_names_is_read(
+    plane: ControlPlane, cluster: str, tmp_path: Path
+) -> None:
+    """One file of one ConfigMap, whatever else is in it, and none of the others."""
+    live = tmp_path / "live.json"
+    assert run(["snapshot", "--kubeconfig", str(plane.admin), "--out", str(live)]) == 0
+    found = [one for one in _items(live) if one["kind"] == "ConfigMap"]
+    here = [one for one in found if one["metadata"]["namespace"] == cluster]
+    assert [one["metadata"]["name"] for one in here] == ["ours"]
+    assert list(here[0]["data"]) == ["config.json"]
+    assert "left-out" not in live.read_text(encoding="utf-8")
 
 
 def test_no_secret_is_in_the_file(

@@ -17,12 +17,14 @@ from rightslice.kube.cluster.dra_read import (
     DeviceClasses,
     asked_by,
     claims_of,
+    holder_of,
     is_allocated,
     noted_claims,
     read_classes,
     read_stocks,
     taken_by,
 )
+from rightslice.kube.cluster.read import pool_of
 from rightslice.kube.parse.decoded import at, items, text
 
 KINDS: Final = ("ResourceSlice", "ResourceClaim", "DeviceClass")
@@ -35,6 +37,8 @@ _ZERO: Final = Fraction(0)
 class _Claim:
     is_allocated: bool
     taken: frozenset[str]
+    holder: Key | None
+    """The pod that has it."""
     asked: tuple[tuple[str, Fraction], ...]
     pods: tuple[Key, ...]
     """Namespace and name of the pods that own it."""
@@ -61,7 +65,7 @@ class DeviceState:
     _claims: dict[Key, _Claim] = field(default_factory=dict)
     _pods: dict[Key, _Pod] = field(default_factory=dict)
     _stocks: dict[str, DraStock] | None = None
-    _taken: frozenset[str] | None = None
+    _held: dict[str, Key | None] | None = None
     _missed: set[str] = field(default_factory=lambda: set(KINDS))
     classes: DeviceClasses = field(default_factory=DeviceClasses)
 
@@ -86,12 +90,9 @@ class DeviceState:
 
     def pool(self, node: str) -> DraPool | None:
         """Return what *node* publishes with what claims hold of it; None for nothing."""
-        stock = self.stocks.get(node)
-        if stock is None:
-            return None
-        if self._taken is None:
-            self._taken = frozenset(name for one in self._claims.values() for name in one.taken)
-        return DraPool(stock=stock, taken=self._taken & stock.names)
+        if self._held is None:
+            self._held = {name: one.holder for one in self._claims.values() for name in one.taken}
+        return pool_of(self.stocks.get(node), self._held)
 
     def put(self, kind: str, key: Key, given: Decoded) -> bool:
         """Take in an object; return whether anything that decisions rest on changed."""
@@ -109,7 +110,7 @@ class DeviceState:
                 if self._claims.get(key) == claim:
                     return False
                 self._claims[key] = claim
-                self._taken = None
+                self._held = None
         return True
 
     def remove(self, kind: str, key: Key) -> bool:
@@ -123,7 +124,7 @@ class DeviceState:
                 return self._read_classes()
             case _:
                 self._claims.pop(key, None)
-                self._taken = None
+                self._held = None
         return True
 
     def put_pod(self, key: Key, given: Decoded, asked: Mapping[str, Fraction]) -> bool:
@@ -184,7 +185,8 @@ def _claim(namespace: str, given: Decoded) -> _Claim:
     pods = tuple(
         (namespace, text(at(one, "name")) or "") for one in owners if at(one, "kind") == "Pod"
     )
-    return _Claim(is_allocated(given), taken_by(given), tuple(asked_by(given).items()), pods)
+    asked = tuple(asked_by(given).items())
+    return _Claim(is_allocated(given), taken_by(given), holder_of(given), asked, pods)
 
 
 def _is_device(name: str) -> bool:

@@ -48,6 +48,16 @@ ConfigDelay = Annotated[
 ChangeLimit = Annotated[
     float, typer.Option("--change-limit", help="Seconds that mig-manager may take.")
 ]
+Repack = Annotated[
+    bool,
+    typer.Option("--repack", help="Move pods between cards under DRA, so that cards come free."),
+]
+MovesPerCard = Annotated[
+    float, typer.Option("--moves-per-card", help="Moves that one freed card is worth.")
+]
+RepackRest = Annotated[
+    float, typer.Option("--repack-rest", help="Seconds of rest before each move.")
+]
 Host = Annotated[str, typer.Option("--host", help="Address to listen on.")]
 
 
@@ -62,6 +72,9 @@ def operator(  # noqa: PLR0913 - one parameter an option
     relayout_patience: Patience = 60.0,
     config_delay: ConfigDelay = 90.0,
     change_limit: ChangeLimit = 600.0,
+    repack: Repack = False,
+    moves_per_card: MovesPerCard = 3.0,
+    repack_rest: RepackRest = 60.0,
     kubeconfig: Kubeconfig = None,
     calibrations: Calibrations = None,
     host: Host = "",
@@ -80,6 +93,9 @@ def operator(  # noqa: PLR0913 - one parameter an option
         )
         from rightslice.entry.operator.loop import (  # noqa: PLC0415 - the cluster's packages load where they are used
             Rules,
+        )
+        from rightslice.entry.operator.repacks import (  # noqa: PLC0415 - the cluster's packages load where they are used
+            repack_rules,
         )
         from rightslice.entry.operator.run import (  # noqa: PLC0415 - the cluster's packages load where they are used
             OperatorOptions,
@@ -103,6 +119,7 @@ def operator(  # noqa: PLR0913 - one parameter an option
         namespace=namespace,
         rules=Rules(ceiling=ceiling, settle_seconds=settle, resync_seconds=resync),
         layouts=layout_rules(mig_config_map, limits, is_on=relayout),
+        repacks=repack_rules(moves_per_card, repack_rest, is_on=repack),
         kubeconfig=kubeconfig,
         calibrations=calibrations,
         host=host or "0.0.0.0",  # noqa: S104 - a server in a pod listens on the pod's address

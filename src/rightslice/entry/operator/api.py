@@ -42,7 +42,7 @@ _NOT_FOUND: Final = 404
 _INVALID: Final = 422
 _NORMAL: Final = (
     "Recommended", "LayoutAdvised", "LayoutCordoned", "LayoutConfigured", "LayoutDrained",
-    "LayoutLabelled", "LayoutDone",
+    "LayoutLabelled", "LayoutDone", "MoveStarted", "MoveHandedOver", "MoveDone",
 )  # fmt: skip
 """Reasons of events that nobody has to look into."""
 _KINDS: Final[Mapping[str, type[Any]]] = {

@@ -28,6 +28,7 @@ from rightslice.entry.operator.layouts import Layouts
 from rightslice.entry.operator.metrics import Metrics
 from rightslice.entry.operator.models import FoundModel, find_model
 from rightslice.entry.operator.pace import BackOff
+from rightslice.entry.operator.repacks import Repacks
 from rightslice.entry.operator.sight import CLAIM_TEMPLATE, DEPLOYMENT, Decoded, Sight
 from rightslice.kube.admission.decide import Recommend
 from rightslice.kube.admission.settings import Mode
@@ -40,6 +41,7 @@ from rightslice.kube.operate.choose import timestamp
 from rightslice.kube.operate.decide import Decision
 from rightslice.kube.operate.view import Key, Served, World
 from rightslice.kube.parse.decoded import at
+from rightslice.kube.relayout.view import Pass
 
 logger = logging.getLogger(__name__)
 POLL_SECONDS: Final = 0.2
@@ -77,6 +79,7 @@ class Operator:
     card_price: Callable[[ClusterNode], Fraction | None]
     rules: Rules
     layouts: Layouts
+    repacks: Repacks | None = None
     catalog: Catalog = field(default_factory=Catalog)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     is_listed: bool = False
@@ -142,6 +145,8 @@ class Operator:
         due = self._memory.due
         if self._back_off.due() or self.layouts.is_due():
             return True
+        if self.repacks is not None and self.repacks.is_due():
+            return True
         return due is not None and due <= dt.datetime.now(dt.UTC)
 
     async def _pass(self) -> None:
@@ -170,6 +175,10 @@ class Operator:
         self._count(self._memory.decisions)
         decisions = {one.key: one for one in self._memory.decisions}
         changed = await self.layouts.after(decisions, served, world, now)
+        if self.repacks is not None:
+            made = {**decisions, **changed}
+            found = Pass(decisions=made, served=served, world=world, now=timestamp(now))
+            changed |= await self.repacks.after(found)
         await self._carry_out(served, {**decisions, **changed}, changed.keys())
         now_seen = self._sight.served
         if any(now_seen.get(key) is not one for key, one in seen.items()):

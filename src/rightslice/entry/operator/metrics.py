@@ -43,6 +43,12 @@ class Metrics:
             ["step"],
             registry=self.registry,
         )
+        self.moves = Counter(
+            "rightslice_operator_moves",
+            "Steps of moves of pods between cards, by step.",
+            ["step"],
+            registry=self.registry,
+        )
         self.anew = Counter(
             "rightslice_operator_decisions",
             "Decisions made anew, because something that they rest on had changed.",

@@ -38,8 +38,10 @@ from rightslice.entry.operator.api import ClusterCalls
 from rightslice.entry.operator.layouts import LayoutRules, Layouts
 from rightslice.entry.operator.loop import Operator, Rules, kinds_made
 from rightslice.entry.operator.metrics import Metrics
+from rightslice.entry.operator.move_calls import MoveCalls
 from rightslice.entry.operator.node_calls import NodeCalls
 from rightslice.entry.operator.pace import Pace
+from rightslice.entry.operator.repacks import RepackRules, Repacks
 from rightslice.entry.operator.sight import DEPLOYMENT
 from rightslice.entry.webhook.run import cluster_client
 from rightslice.errors import UnavailableError
@@ -66,6 +68,7 @@ class OperatorOptions:
     """Where its Lease is."""
     rules: Rules = field(default_factory=Rules)
     layouts: LayoutRules = field(default_factory=LayoutRules)
+    repacks: RepackRules = field(default_factory=RepackRules)
     kubeconfig: Path | None = None
     """None: the pod's own ServiceAccount, or the user's kubeconfig."""
     calibrations: Path | None = None
@@ -143,6 +146,7 @@ def assemble(options: OperatorOptions, client: Any) -> Operator:  # noqa: ANN401
         card_price=CardPrices(catalog).of,
         rules=options.rules,
         layouts=Layouts(options.layouts, NodeCalls(client, pace), calls, metrics),
+        repacks=Repacks(options.repacks, MoveCalls(client, pace), calls, metrics),
         catalog=catalog,
     )
 

@@ -57,6 +57,12 @@ class DraDevice:
     is_tainted: bool = False
     """A taint keeps claims off that do not tolerate it; ours tolerate none."""
 
+    @property
+    def start(self) -> int | None:
+        """The memory slice of its card at which it begins; None where the driver tells none."""
+        slots = [name.rpartition("-")[2] for _, name in self.takes if name.startswith(_SLOT)]
+        return min((int(one) for one in slots if one.isdecimal()), default=None)
+
     @cached_property
     def sets(self) -> frozenset[str]:
         """The counter sets that it takes from: its card's."""
@@ -165,6 +171,8 @@ class DraPool:
     stock: DraStock
     taken: frozenset[str] = frozenset()
     """Names of devices that are allocated."""
+    holders: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Namespace and name of the pod that a device is allocated to, where that is known."""
 
     @cached_property
     def left(self) -> Mapping[Counter, int]:
@@ -187,6 +195,10 @@ class DraPool:
             ours = [one for one in self.stock.of(unit) if one.name not in self.taken]
             self._free[key] = most_at_once(ours, self.left)
         return self._free[key]
+
+    def fits(self, device: DraDevice) -> bool:
+        """Whether the counters have enough left for *device*."""
+        return _fits(device, self.left)
 
     def total(self, unit: DraUnit) -> int:
         """Return how many devices of *unit* an empty node can serve at once."""

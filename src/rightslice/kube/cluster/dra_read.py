@@ -202,6 +202,19 @@ def taken_by(claim: Decoded) -> frozenset[str]:
     )
 
 
+def holder_of(claim: Decoded) -> tuple[str, str] | None:
+    """Return namespace and name of the one pod that has *claim*; None for none, or several."""
+    users = items(at(claim, "status", "reservedFor"))
+    users = users or [
+        {"resource": "pods", "name": at(one, "name")}
+        for one in items(at(claim, "metadata", "ownerReferences"))
+        if at(one, "kind") == "Pod"
+    ]
+    if len(users) != 1 or at(users[0], "resource") != "pods":
+        return None
+    return text(at(claim, "metadata", "namespace")) or "", text(at(users[0], "name")) or ""
+
+
 def is_allocated(claim: Decoded) -> bool:
     """Whether the scheduler has given *claim* its devices."""
     return bool(mapping(at(claim, "status", "allocation")))

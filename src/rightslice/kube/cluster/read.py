@@ -10,7 +10,13 @@ from typing import Final, TypeVar
 from rightslice.errors import InputError
 from rightslice.kube.cluster.demand import pod_requests
 from rightslice.kube.cluster.dra import DraPool, DraStock
-from rightslice.kube.cluster.dra_read import asked_by, noted_claims, read_stocks, taken_by
+from rightslice.kube.cluster.dra_read import (
+    asked_by,
+    holder_of,
+    noted_claims,
+    read_stocks,
+    taken_by,
+)
 from rightslice.kube.cluster.quantity import parse_quantity
 from rightslice.kube.cluster.view import (
     Cluster,
@@ -60,10 +66,10 @@ def read_cluster(objects: Mapping[str, Iterable[Decoded]]) -> Read:
     ranges = _each(objects.get("LimitRange", ()), read_limit_ranges, problems)
     pending = used.pop(UNBOUND, {})
     stocks = read_stocks(objects.get("ResourceSlice", ()))
-    taken = _read_claims(objects, pending)
+    claimed = _read_claims(objects, pending)
     cluster = Cluster(
         nodes=tuple(
-            replace(node, used=used.get(node.name, {}), dra=_pool(stocks.get(node.name), taken))
+            replace(node, used=used.get(node.name, {}), dra=pool_of(stocks.get(node.name), claimed))
             for node in nodes
         ),
         pending=pending,
@@ -83,13 +89,20 @@ def read_cluster(objects: Mapping[str, Iterable[Decoded]]) -> Read:
     return Read(cluster=cluster, problems=tuple(problems))
 
 
-def _pool(stock: DraStock | None, taken: frozenset[str]) -> DraPool | None:
-    return None if stock is None else DraPool(stock=stock, taken=taken & stock.names)
+Holders = Mapping[str, tuple[str, str] | None]
+"""Devices that claims hold, and the pods that have them."""
 
 
-def _read_claims(
-    objects: Mapping[str, Iterable[Decoded]], pending: dict[str, Fraction]
-) -> frozenset[str]:
+def pool_of(stock: DraStock | None, held: Holders) -> DraPool | None:
+    """Return *stock* with what of *held* is its own."""
+    if stock is None:
+        return None
+    taken = stock.names & held.keys()
+    holders = {name: pod for name in sorted(taken) if (pod := held[name]) is not None}
+    return DraPool(stock=stock, taken=taken, holders=holders)
+
+
+def _read_claims(objects: Mapping[str, Iterable[Decoded]], pending: dict[str, Fraction]) -> Holders:
     """Return the devices that claims hold, and add what other claims wait for to *pending*.
 
     Pods of the operator's say themselves what they claim, and were counted.
@@ -99,15 +112,15 @@ def _read_claims(
         for pod in objects.get("Pod", ())
         if noted_claims(pod)
     }
-    taken: set[str] = set()
+    held: dict[str, tuple[str, str] | None] = {}
     for claim in objects.get("ResourceClaim", ()):
-        taken |= taken_by(claim)
+        held |= dict.fromkeys(taken_by(claim), holder_of(claim))
         namespace = at(claim, "metadata", "namespace")
         owners = items(at(claim, "metadata", "ownerReferences"))
         if not any((namespace, at(one, "name")) in noted for one in owners):
             for name, amount in asked_by(claim).items():
                 pending[name] = pending.get(name, Fraction(0)) + amount
-    return frozenset(taken)
+    return held
 
 
 def bound_requests(pod: Decoded) -> tuple[str, dict[str, Fraction]]:

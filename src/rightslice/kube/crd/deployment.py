@@ -23,6 +23,7 @@ from rightslice.kube.crd.texts import (
     TokenLengths,
 )
 from rightslice.kube.relayout.step import LayoutStep
+from rightslice.kube.repack.step import MoveStep
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,6 +261,24 @@ class LayoutChange:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PodMove:
+    """A pod that is moved to another card under DRA, so that its own comes free."""
+
+    step: MoveStep
+    """How far it has come."""
+    pod: Annotated[str, Shape(longest=253)] = ""
+    """Which one."""
+    former: Annotated[str, Shape(longest=253)] = ""
+    """UUID of the card that it leaves."""
+    wanted: Annotated[str, Shape(longest=253)] = ""
+    """UUID of the card that it goes to."""
+    since: Annotated[str, Shape(longest=40)] = ""
+    """When this step was reached."""
+    message: Annotated[str, Shape(longest=1024)] = ""
+    """What it is for, and what it waits for."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelDeploymentStatus:
     """What rightslice says of a ModelDeployment, and what runs."""
 
@@ -283,5 +302,7 @@ class ModelDeploymentStatus:
     """What it waits for."""
     layout_change: LayoutChange | None = None
     """A node that is cut anew for it, or would be; absent where nothing of the kind is needed."""
+    move: PodMove | None = None
+    """The last move of one of its pods to another card; absent where none was moved."""
     conditions: Annotated[tuple[Condition, ...], Shape(longest=8, key="type")] = ()
     """``Accepted``, ``Recommended``, ``Available`` and ``Settled``."""

@@ -70,6 +70,7 @@ def status_of(findings: Findings, reason: str) -> ModelDeploymentStatus:
         lowering=None if chosen is None else chosen.lowering,
         waiting_for=(*waiting, *_unready(findings, wanted, current))[:8],
         layout_change=served.before.layout_change,  # changed after all have been decided
+        move=served.before.move,  # the same
         conditions=conditions,
     )
 

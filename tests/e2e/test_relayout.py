@@ -53,7 +53,8 @@ OPTIONS = (
     "--change-limit=5",
 )  # fmt: skip
 STEPS = ("Cordoned", "Configured", "Drained", "Labelled", "Done")
-# Llama-3-8B weighs 16 GB: 8 clients need a 3g.20gb at least, 64 a whole card.
+TAKEN_BACK = (*STEPS[:-1], "RollingBack", "RolledBack")
+# Llama-3-8B weighs 16 GB: 8 clients need a 3g.20gb at least, 160 a whole card.
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +165,7 @@ def cutting(plane: ControlPlane, *given: GpuNode) -> Iterator[MigManager]:
 
 
 @pytest.mark.parametrize(
-    ("concurrency", "resource"), [(8, "nvidia.com/mig-3g.20gb"), (64, "nvidia.com/gpu")]
+    ("concurrency", "resource"), [(8, "nvidia.com/mig-3g.20gb"), (160, "nvidia.com/gpu")]
 )
 def test_an_empty_node_is_cut_for_what_no_node_hands_out(
     stage: Stage, concurrency: int, resource: str
@@ -230,30 +231,46 @@ def test_what_mig_manager_cannot_do_is_taken_back(
         stage.end()
 
 
-def test_killed_after_every_step_it_goes_on(stage: Stage) -> None:
+@pytest.mark.parametrize(
+    ("errs", "steps", "came"),
+    [("", STEPS, ["success"]), ("fails", TAKEN_BACK, ["failed", "success"])],
+    ids=["done", "taken-back"],
+)
+def test_killed_after_every_step_it_goes_on(
+    stage: Stage, errs: str, steps: tuple[str, ...], came: list[str]
+) -> None:
     """SIGKILL as each step is seen, and another process goes on; nothing is left cordoned."""
+    plane, namespace = stage.plane, stage.namespace
     process = Process(stage.account, stage.log, OPTIONS)
-    with cutting(stage.plane, node("kill-a")) as manager:
+    with cutting(plane, node("kill-a"), node("kill-b")) as manager:
+        plane.kubectl("annotate", "node", "kill-a", f"{ERRS}={errs}")
+        plane.kubectl("cordon", "kill-b")
         try:
             process.start()
-            serve(stage.plane, stage.namespace, "llama", concurrency=8)
-            for step in STEPS:
-                eventually(partial(reached, stage, "kill-a", step), 90)
+            serve(plane, namespace, "opt")
+            until_settled(plane, namespace, "opt")
+            plane.kubectl("uncordon", "kill-b")
+            stage.foreign("keeps", "kill-b")
+            serve(plane, namespace, "llama", concurrency=8)
+            for step in steps:
+                eventually(partial(reached, stage, "kill-a", step, steps), 90)
                 process.end(signal.SIGKILL)
                 process.start()
-            until_settled(stage.plane, stage.namespace, "llama", seconds=90)
+            eventually(lambda: not stage.is_cordoned("kill-a"), 60)
+            until_settled(plane, namespace, "opt", *(["llama"] if not errs else []), seconds=90)
         finally:
             process.end()
         assert "Traceback" not in process.told()
-        assert not stage.is_cordoned("kill-a")
-        assert [one[2] for one in manager.changes] == ["success"]
+        assert [one[2] for one in manager.changes] == came
+        deployments = [one["metadata"]["name"] for one in found(plane, namespace, "deploy")]
+        assert len(deployments) == len({one.partition("-")[0] for one in deployments})
         stage.end()
 
 
-def reached(stage: Stage, name: str, step: str) -> bool:
+def reached(stage: Stage, name: str, step: str, steps: tuple[str, ...]) -> bool:
     """Whether a node's record has come to *step*, or is past it."""
     written = stage.node(name)["metadata"].get("annotations", {}).get(RECORD)
-    return written is not None and STEPS.index(json.loads(written)["step"]) >= STEPS.index(step)
+    return written is not None and steps.index(json.loads(written)["step"]) >= steps.index(step)
 
 
 @pytest.mark.parametrize(

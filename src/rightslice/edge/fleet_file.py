@@ -14,9 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rightslice.core.catalog.estimate import check_confidence
-from rightslice.core.catalog.fleet import Fleet, MigStrategy, NodeGroup, Quota, Team, Workload
+from rightslice.core.catalog.fleet import (
+    Fleet,
+    MigStrategy,
+    NodeGroup,
+    Quota,
+    Reserve,
+    Team,
+    Workload,
+)
 from rightslice.core.catalog.gpu import Gpu
 from rightslice.core.catalog.instance import InstanceType, Price, PriceKind
+from rightslice.core.catalog.mig import ProfileName
 from rightslice.core.catalog.question import Isolation
 from rightslice.core.catalog.server import ServerConfig
 from rightslice.core.catalog.together import Apart, Preference
@@ -79,7 +88,12 @@ def parse_fleet(document: Document, context: Context) -> Fleet:
     reader.check_names("teams", [team.name for team in spec.teams])
     reader.check_names("workloads", [workload.name for workload in spec.workloads])
     reader.check_teams(spec, {team.name for team in teams})
-    return Fleet(name=file.metadata.name, nodes=nodes, teams=teams, workloads=workloads)
+    reserve = tuple(
+        reader.reserve(one, nodes, f"$.spec.reserve[{i}]") for i, one in enumerate(spec.reserve)
+    )
+    return Fleet(
+        name=file.metadata.name, nodes=nodes, teams=teams, workloads=workloads, reserve=reserve
+    )
 
 
 class _FleetReader:
@@ -101,6 +115,28 @@ class _FleetReader:
     def maybe(self, path: str, parse: Callable[[_V], _T], value: _V | None) -> _T | None:
         """Return ``parse(value)``, or None for what is not given."""
         return None if value is None else self.at(path, parse, value)
+
+    def reserve(self, given: schema.Reserve, nodes: tuple[NodeGroup, ...], path: str) -> Reserve:
+        """Return head-room that some node group can cut."""
+        gpu = self.maybe(f"{path}.gpu", self.context.catalog.gpu, given.gpu)
+        cut = [
+            node.gpu.mig
+            for node in nodes
+            if node.gpu.mig is not None
+            and node.mig is not MigStrategy.NONE
+            and (gpu is None or gpu.name == node.gpu.name)
+        ]
+        known = sorted({str(profile.name) for grid in cut for profile in grid.profiles})
+        if given.profile not in known:
+            there = f"they have {', '.join(known)}" if known else "none of them is cut"
+            raise self.document.field_error(
+                f"{path}.profile", f"no node of this fleet has {given.profile}; {there}"
+            )
+        return Reserve(
+            profile=ProfileName(given.profile),
+            count=given.count,
+            gpu=None if gpu is None else gpu.name,
+        )
 
     def check_cards(self, nodes: tuple[NodeGroup, ...]) -> None:
         """Refuse more cards than a plan lists one by one."""

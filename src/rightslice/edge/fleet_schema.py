@@ -276,6 +276,16 @@ class Workload(_Shape, frozen=True, kw_only=True):
     ] = None
 
 
+class Reserve(_Shape, frozen=True, kw_only=True):
+    """Slices that are cut and kept free: head-room for large profiles."""
+
+    profile: Annotated[str, Meta(description="MIG profile.", examples=["7g.80gb"])]
+    count: Annotated[int, Meta(description="How many.", ge=1, le=100)] = 1
+    gpu: Annotated[
+        str | None, Meta(description="On this board only; absent: on each that has the profile.")
+    ] = None
+
+
 class Spec(_Shape, frozen=True, kw_only=True):
     """The fleet's content."""
 
@@ -285,6 +295,9 @@ class Spec(_Shape, frozen=True, kw_only=True):
     nodes: Annotated[list[Node], Meta(description="Groups of equal nodes.", min_length=1)]
     teams: Annotated[list[Team], Meta(description="Teams that workloads are charged to.")] = []
     workloads: Annotated[list[Workload], Meta(description="Models to serve.", min_length=1)]
+    reserve: Annotated[
+        list[Reserve], Meta(description="Head-room, kept free as far as workloads leave room.")
+    ] = []
 
 
 class FleetFile(_Shape, frozen=True, kw_only=True):

@@ -86,6 +86,16 @@ def test_what_replicas_ask_of_their_nodes() -> None:
     assert (plain.apart, plain.preference) == (Apart.NOTHING, None)
 
 
+def test_head_room_is_some_nodes_profile() -> None:
+    """A profile that a node group can cut; else the error names those that there are."""
+    (reserve,) = _parse(f"{BASE}  reserve: [{{profile: 7g.40gb, count: 2}}]\n").reserve
+    assert (reserve.profile, reserve.count, reserve.gpu) == ("7g.40gb", 2, None)
+    with pytest.raises(FieldError, match=r"no node of this fleet has 7g.80gb; they have 1g.10gb"):
+        _parse(f"{BASE}  reserve: [{{profile: 7g.80gb}}]\n")
+    with pytest.raises(FieldError, match="none of them is cut"):
+        _parse(f"{BASE.replace('mig: mixed', 'mig: none')}  reserve: [{{profile: 7g.40gb}}]\n")
+
+
 @pytest.mark.parametrize(
     ("asks", "field", "said"),
     [

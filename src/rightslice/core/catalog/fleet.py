@@ -10,8 +10,9 @@ from fractions import Fraction
 from typing import ClassVar, Final
 
 from rightslice.core.catalog.device import check_memory
-from rightslice.core.catalog.gpu import Gpu
+from rightslice.core.catalog.gpu import Gpu, GpuName
 from rightslice.core.catalog.instance import InstanceType, Price
+from rightslice.core.catalog.mig import ProfileName
 from rightslice.core.catalog.question import Question
 from rightslice.core.catalog.share import Exclusive, MpsShare, TimeSlice, is_sound
 from rightslice.core.catalog.together import Apart, Preference
@@ -23,6 +24,9 @@ POD_PART_OF_NODE: Final = Fraction(4, 5)
 Our own allowance. GKE keeps back up to a quarter of the first GiB and less of the rest
 (cloud.google.com "Plan node sizes"); GPU daemons (plugin, DCGM exporter, log agents) add to it.
 """
+
+MOST_RESERVED: Final = 100
+"""Slices of one kind that are kept free."""
 
 
 class MigStrategy(Enum):
@@ -175,6 +179,20 @@ class Workload(Question):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reserve:
+    """Slices to cut and keep free: head-room for large profiles."""
+
+    profile: ProfileName
+    count: int = 1
+    gpu: GpuName | None = None
+    """On this board only; None: on any that has the profile."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.count <= MOST_RESERVED:
+            raise InputError(f"{self.count} x {self.profile}; give 1 to {MOST_RESERVED}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Fleet:
     """Everything a plan starts from."""
 
@@ -182,6 +200,7 @@ class Fleet:
     nodes: tuple[NodeGroup, ...]
     teams: tuple[Team, ...]
     workloads: tuple[Workload, ...]
+    reserve: tuple[Reserve, ...] = ()
 
     def team(self, name: str) -> Team:
         """Return the team called *name*."""

@@ -31,6 +31,12 @@ from rightslice.core.fit.result import Candidate, Offer, Recommendation
 from rightslice.core.packing.demand import CardLayout, Choice, SlotPlan
 from rightslice.core.packing.plan_seats import SeatPlan, plan_seats
 from rightslice.core.plan.billing import bill, workload_cost
+from rightslice.core.plan.head_room import (
+    head_room_demands,
+    head_room_notes,
+    is_head_room,
+    reserved_nodes,
+)
 from rightslice.core.plan.pools import asks_for_host, choice_of, demands_of, limits_of, pools_of
 from rightslice.core.plan.reasons import not_placed, passed
 from rightslice.core.plan.result import (
@@ -75,15 +81,18 @@ def plan(
         for workload in fleet.workloads
     }
     pools = pools_of(fleet)
+    asked = demands_of(fleet.workloads, {name: tuple(found) for name, found in choices.items()})
     seats = plan_seats(
         pools,
-        demands_of(fleet.workloads, {name: tuple(found) for name, found in choices.items()}),
+        (*asked, *head_room_demands(fleet)),
         limits=limits_of(fleet.teams),
         time_limit_seconds=time_limit_seconds,
     )
     slots = seats.slots
     taken = {
-        name: choices[name][choice] for name, choice in slots.chosen.items() if choice is not None
+        name: found[choice]
+        for name, found in choices.items()
+        if (choice := slots.chosen[name]) is not None
     }
     cards = _cards(fleet, seats.layouts, taken)
     charged = bill(fleet, cards, {name: recommendations[name] for name in taken})
@@ -96,7 +105,7 @@ def plan(
         bill=charged,
         prices=_prices(fleet),
         proven_gap_ratio=slots.gap,
-        notes=_notes(fleet, seats, today) + _idle_nodes(cards),
+        notes=_notes(fleet, seats, today) + _idle_nodes(cards, reserved_nodes(seats.layouts)),
     )
 
 
@@ -158,7 +167,7 @@ def _card(
     seats = () if layout is None else layout.seats
     slots = []
     for seat in seats:
-        if seat.demand is None:
+        if seat.demand is None or is_head_room(seat.demand):
             continue
         ranks = taken[seat.demand].offer.tensor_parallel
         slots.append(
@@ -213,9 +222,9 @@ def _workload_plans(
     return tuple(plans)
 
 
-def _idle_nodes(cards: Sequence[CardPlan]) -> tuple[str, ...]:
+def _idle_nodes(cards: Sequence[CardPlan], reserved: set[str]) -> tuple[str, ...]:
     """Name the nodes that the plan can do without, and what they cost."""
-    busy = {card.node for card in cards if not card.idle}
+    busy = {card.node for card in cards if not card.idle} | reserved
     idle = {card.node: card.group for card in cards if card.node not in busy}
     if not idle:
         return ()
@@ -239,8 +248,8 @@ def _host_notes(fleet: Fleet, seats: SeatPlan) -> list[str]:
         for group in fleet.nodes
         if group.vcpus is None or group.memory_bytes is None
     ]
-    if seats.struck:
-        names = ", ".join(seats.struck)
+    names = ", ".join(key for key in seats.struck if not is_head_room(key))
+    if names:
         notes.append(f"a rule of thumb found no nodes for offers of {names}; others may")
     return notes
 
@@ -291,7 +300,7 @@ def _notes(fleet: Fleet, seats: SeatPlan, today: dt.date) -> tuple[str, ...]:
     if seats.slots.gap > 0:
         gap = seats.slots.gap
         notes.append(f"cost of cards in use is proven within {gap:.2%} of the least")
-    notes += _host_notes(fleet, seats)
+    notes += [*_host_notes(fleet, seats), *head_room_notes(fleet, seats)]
     if any(group.shares_per_card > 1 for group in fleet.nodes):
         notes.append(
             "latencies on cards shared in turns or by MPS are unmeasured: their band is the widest,"

@@ -63,6 +63,8 @@ BEFORE_LABEL: Final = (LayoutStep.CORDONED, LayoutStep.CONFIGURED, LayoutStep.DR
 WAKE_SECONDS: Final = 5.0
 """A pass at least so often while a change is under way or somebody waits: some steps end by time
 alone. Plans are made no more often: each lists pods."""
+IDLE_SECONDS: Final = 30.0
+"""How long a plan stands while nothing of the cluster changes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +100,8 @@ class Layouts:
     events: ClusterCalls
     metrics: Metrics
     _due_at: float | None = None
-    _plan_at: float = 0.0
+    _planned_at: float = -WAKE_SECONDS
+    _planned_on: tuple[object, set[Key]] = field(default_factory=lambda: (None, set()))
     _planned: dict[Key, LayoutChange] = field(default_factory=dict)
     """What was planned last: not anew each time that anything changes somewhere."""
     _wrote_config: bool = False
@@ -152,14 +155,23 @@ class Layouts:
         for node, _ in busy:
             going |= await self._go_on(node.name, found)
         late = {one.key for one in waiting(found.decisions.values())}
-        if late and time.monotonic() >= self._plan_at:
+        if late and self._is_plan_due(found, late):
             self._planned = await self._plan(found, now, is_busy=bool(busy))
-            self._plan_at = time.monotonic() + WAKE_SECONDS
+            self._planned_at, self._planned_on = time.monotonic(), (found.world.cluster, late)
             await self._tell_plans(self._planned, going, found)
         if busy or late:
             self._due_at = 0.0 if self._wrote_config else time.monotonic() + WAKE_SECONDS
         planned = {key: one for key, one in self._planned.items() if key in late}
         return {**with_ended(ended_changes(found, self.rules.limits), planned), **going}
+
+    def _is_plan_due(self, found: Pass, late: set[Key]) -> bool:
+        """Whether a plan could come out otherwise than the last one."""
+        passed = time.monotonic() - self._planned_at
+        cluster, waited = self._planned_on
+        if cluster is not found.world.cluster or waited != late:
+            return passed >= WAKE_SECONDS
+        is_soon = any(one.step is LayoutStep.PLANNED for one in self._planned.values())
+        return passed >= (WAKE_SECONDS if is_soon else IDLE_SECONDS)
 
     async def _go_on(self, name: str, found: Pass) -> dict[Key, LayoutChange]:
         """Take the next step on one node, from what it is at this moment."""

@@ -6,15 +6,14 @@ scheduler decides in the end; a node is emptied only where this arithmetic finds
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 from rightslice.kube.cluster.view import Cluster, ClusterNode
 from rightslice.kube.operate.view import Key
 from rightslice.kube.relayout.pods import GpuPod
-
-_ZERO = Fraction(0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,26 +52,35 @@ def who_stays(pods: Iterable[GpuPod], stays: Mapping[Key, str]) -> Stuck | None:
 
 def moves(pods: Sequence[GpuPod], node: str, cluster: Cluster) -> tuple[Move, ...] | Stuck:
     """Return a place for each of *pods* on other nodes than *node*, the largest first."""
-    left = {one.name: {name: one.free(name) for name in one.allocatable} for one in cluster.nodes}
-    others = [one for one in cluster.nodes if one.name != node]
+    taken: dict[str, Counter[str]] = {}
     found = []
     for pod in sorted(pods, key=lambda one: (-sum(one.gpus.values()), one.called)):
         if pod.is_going:
             continue
-        to = next((one for one in others if _fits(pod, one, left[one.name])), None)
+        asked = {name: math.ceil(amount * 1000) for name, amount in pod.requests.items()}
+        to = next(
+            (
+                one for one in cluster.nodes
+                if one.name != node and _fits(asked, one, taken.get(one.name)) and
+                pod.filter.allows(one)
+            ),
+            None,
+        )  # fmt: skip
         if to is None:
-            asked = ", ".join(f"{count} {name}" for name, count in sorted(pod.gpus.items()))
+            gpus = ", ".join(f"{count} {name}" for name, count in sorted(pod.gpus.items()))
             return Stuck(
-                reason=f"no other node has {asked} free for pod {pod.called}",
-                remedy=f"{asked} free on another node",
+                reason=f"no other node has {gpus} free for pod {pod.called}",
+                remedy=f"{gpus} free on another node",
             )
-        for name, amount in pod.requests.items():
-            left[to.name][name] = left[to.name].get(name, _ZERO) - amount
+        taken.setdefault(to.name, Counter()).update(asked)
         found.append(Move(pod=pod.called, to=to.name))
     return tuple(found)
 
 
-def _fits(pod: GpuPod, node: ClusterNode, left: Mapping[str, Fraction]) -> bool:
-    return pod.filter.allows(node) and all(
-        left.get(name, _ZERO) >= amount for name, amount in pod.requests.items() if amount > 0
+def _fits(asked: Mapping[str, int], node: ClusterNode, taken: Mapping[str, int] | None) -> bool:
+    free, less = node.free_milli, taken or {}
+    return all(
+        free.get(name, 0) - less.get(name, 0) >= amount
+        for name, amount in asked.items()
+        if amount > 0
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from rightslice.core.catalog.gpu import Gpu
@@ -62,7 +63,7 @@ class CuttableNode:
         """The configuration that its mig-manager was told."""
         return self.node.labels[MIG_CONFIG_LABEL]
 
-    @property
+    @cached_property
     def handed_out(self) -> Mapping[str, int]:
         """GPU resources, and how many of each."""
         return handed_out(self.node)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Final
 
 from rightslice.core.catalog.fleet import MigStrategy
@@ -56,6 +57,15 @@ class Around:
     configs: Mapping[str, Json] = field(default_factory=dict)
     """What the ConfigMap has."""
     limits: Limits = field(default_factory=Limits)
+
+    @cached_property
+    def free(self) -> Mapping[str, int]:
+        """What is left of each resource, of all nodes that take pods together."""
+        total: Counter[str] = Counter()
+        for node in self.cluster.nodes:
+            if node.is_ready:
+                total.update({name: n // 1000 for name, n in node.free_milli.items()})
+        return total
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,7 +231,9 @@ def _missed(
             moved.update(pod.gpus)
     for resource, there in node.handed_out.items():
         pending = int(around.cluster.pending.get(resource, 0))
-        free = sum(int(one.free(resource)) for one in around.cluster.nodes if one.is_ready)
+        if not pending:
+            continue
+        free = around.free.get(resource, 0)
         elsewhere = free - int(node.node.free(resource)) - moved[resource]
         if max(0, pending - elsewhere - after.get(resource, 0)) > max(0, pending - free):
             return f"of its {there} {resource}, pods that wait need some"

@@ -50,6 +50,7 @@ class Outcome(Enum):
     """What came of a ModelDeployment; the reason of its event, and the counter's label."""
 
     OFF = "Off"
+    """Its mode is off: nothing is decided."""
     INVALID = "Invalid"
     """Its spec, or its model, has to be changed."""
     NOT_READY = "NotReady"
@@ -59,6 +60,7 @@ class Outcome(Enum):
     NO_ROOM = "NoRoom"
     """What would hold its load is not free."""
     RECOMMENDED = "Recommended"
+    """An offer holds its load and can be had; in enforce, it is made to run."""
 
 
 @dataclass(frozen=True, kw_only=True)

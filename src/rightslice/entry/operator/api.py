@@ -40,7 +40,7 @@ CallError = (ApiError, httpx2.HTTPError, OSError)
 _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
 _INVALID: Final = 422
-_NORMAL: Final = (
+NORMAL: Final = (
     "Recommended", "LayoutAdvised", "LayoutCordoned", "LayoutConfigured", "LayoutDrained",
     "LayoutLabelled", "LayoutDone", "MoveStarted", "MoveHandedOver", "MoveDone",
 )  # fmt: skip
@@ -224,7 +224,7 @@ class ClusterCalls:
             involvedObject=about,
             reason=reason,
             message=message[:LONGEST_MESSAGE],
-            type="Normal" if reason in _NORMAL else "Warning",
+            type="Normal" if reason in NORMAL else "Warning",
             source=EventSource(component=FIELD_MANAGER),
             reportingComponent=f"{GROUP}/operator",
             firstTimestamp=now,

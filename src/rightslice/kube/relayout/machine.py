@@ -174,7 +174,7 @@ def _labelled(record: Record, seen: Seen, limits: Limits, clock: _Clock) -> Next
 
 
 def _back(record: Record, clock: _Clock, why: str) -> Patch:
-    told = f"{why}; going back to {record.former}"
+    told = f"{why}; back to {record.former}"
     return clock.to(LayoutStep.ROLLING_BACK, told, label=record.former)
 
 

@@ -73,7 +73,7 @@ def _spec(chosen: random.Random, mode: str) -> dict[str, Any]:
     return {
         "model": chosen.choice(model_names()),
         "load": {"concurrency": chosen.randint(1, 48)},
-        "input": chosen.choice([128, 256, 512, "lognormal(512,1.0)"]),
+        "input": chosen.choice([128, 256, 512, "lognormal(256,0.5)"]),
         "output": chosen.choice([64, 128, 256]),
         "slo": {"tpot": f"{chosen.choice([40, 50, 60, 80])}ms"},
         "replicas": {"min": 1, "max": 4},

@@ -28,7 +28,7 @@ from tools.testbed.control_plane import ControlPlane, free_port
 
 PATH: Final = f"/apis/{GROUP}/{VERSION}/namespaces"
 CHANGES: Final = 10
-LONGEST_SECONDS: Final = 600.0
+LONGEST_SECONDS: Final = 900.0
 
 
 class Statuses:

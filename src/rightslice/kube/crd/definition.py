@@ -75,7 +75,7 @@ MODEL_DEPLOYMENT: Final = Definition(
     ),
     scale={
         "specReplicasPath": ".spec.replicas.min",
-        "statusReplicasPath": ".status.replicas",
+        "statusReplicasPath": ".status.guaranteedReplicas",
         "labelSelectorPath": ".status.selector",
     },
     longest_name=LONGEST_DEPLOYMENT_NAME,

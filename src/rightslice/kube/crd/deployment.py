@@ -288,8 +288,11 @@ class ModelDeploymentStatus:
     """Pods of all its Deployments."""
     ready_replicas: int = 0
     """Of them, those that serve."""
+    guaranteed_replicas: int = 0
+    """Pods of the guaranteed part. The scale subresource speaks of that part alone: what is asked
+    of it is ``replicas.min``."""
     selector: Annotated[str, Shape(longest=512)] = ""
-    """Labels of its pods, for the scale subresource."""
+    """Labels of these pods, for the scale subresource."""
     current: OfferStatus | None = None
     """What runs now; absent while nothing does."""
     proposed: OfferStatus | None = None

@@ -22,7 +22,7 @@ from rightslice.kube.explain import latency_text, load_text
 from rightslice.kube.operate.choose import Chosen, timestamp
 from rightslice.kube.operate.objects import Rendered, offer_status
 from rightslice.kube.operate.offers import Choice
-from rightslice.kube.operate.view import OWNER_LABEL, Served
+from rightslice.kube.operate.view import OWNER_LABEL, PART_LABEL, Part, Served
 from rightslice.units import format_duration, format_ratio, format_usd
 
 MOST_REFUSED: Final = 16
@@ -63,7 +63,8 @@ def status_of(findings: Findings, reason: str) -> ModelDeploymentStatus:
         observed_generation=served.generation,
         replicas=sum(one.pods for one in served.running),
         ready_replicas=served.ready,
-        selector=f"{OWNER_LABEL}={served.name}",
+        guaranteed_replicas=sum(one.pods for one in served.running if one.part is Part.GUARANTEED),
+        selector=f"{OWNER_LABEL}={served.name},{PART_LABEL}={Part.GUARANTEED.value}",
         current=current,
         proposed=proposed,
         recommendation=_recommendation(findings, choice),

@@ -282,12 +282,18 @@ def test_another_image_is_another_revision(engine: dict[str, object]) -> None:
     assert old.revision != new.revision
 
 
-def test_the_selector_of_the_status_finds_the_pods() -> None:
-    """What scales by the scale subresource counts pods by it."""
+def test_the_scale_subresource_speaks_of_the_guaranteed_part() -> None:
+    """What is asked of it is the minimum; selector and count are of the pods that this means."""
     play = Play(served(mode="enforce"))
-    name, _, value = play.settle(world(node("a", MANY))).status.selector.partition("=")
-    (made,) = play.deployments.values()
-    assert made["spec"]["template"]["metadata"]["labels"][name] == value
+    play.load(400, replicas={"min": 1, "max": 8})
+    status = play.settle(world(node("a", {"nvidia.com/mig-2g.10gb": "8"}))).status
+    assert (status.guaranteed_replicas, status.replicas > 1) == (1, True)
+    wanted = dict(one.split("=") for one in status.selector.split(","))
+    made = [
+        one["spec"]["template"]["metadata"]["labels"].items() >= wanted.items()
+        for one in play.deployments.values()
+    ]
+    assert sorted(made) == [False, True]
 
 
 def test_a_deployment_that_others_changed_is_set_right_or_replaced() -> None:

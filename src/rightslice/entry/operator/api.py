@@ -41,7 +41,7 @@ _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
 _INVALID: Final = 422
 NORMAL: Final = (
-    "Recommended", "LayoutAdvised", "LayoutCordoned", "LayoutConfigured", "LayoutDrained",
+    "Off", "Recommended", "LayoutAdvised", "LayoutPlanned", "LayoutCordoned", "LayoutConfigured", "LayoutDrained",
     "LayoutLabelled", "LayoutDone", "MoveStarted", "MoveHandedOver", "MoveDone",
 )  # fmt: skip
 """Reasons of events that nobody has to look into."""

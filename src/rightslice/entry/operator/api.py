@@ -41,8 +41,8 @@ _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
 _INVALID: Final = 422
 NORMAL: Final = (
-    "Off", "Recommended", "LayoutAdvised", "LayoutPlanned", "LayoutCordoned", "LayoutConfigured", "LayoutDrained",
-    "LayoutLabelled", "LayoutDone", "MoveStarted", "MoveHandedOver", "MoveDone",
+    "Off", "Recommended", "LayoutAdvised", "LayoutPlanned", "LayoutCordoned", "LayoutConfigured",
+    "LayoutDrained", "LayoutLabelled", "LayoutDone", "MoveStarted", "MoveHandedOver", "MoveDone",
 )  # fmt: skip
 """Reasons of events that nobody has to look into."""
 _KINDS: Final[Mapping[str, type[Any]]] = {

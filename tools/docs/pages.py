@@ -17,6 +17,7 @@ from tools.docs.evidence import accuracy
 from tools.docs.file_reference import fleet_fields, pack_fields, prices_fields
 from tools.docs.json_reference import answer_kinds, answer_roots
 from tools.docs.manifest_reference import annotations_read, manifest_columns
+from tools.docs.operator_reference import operator_events
 from tools.docs.snapshot_reference import snapshot_kinds
 from tools.docs.transcript import example, include, session, show
 from tools.docs.webhook_reference import (
@@ -44,6 +45,7 @@ __all__ = [
     "manifest_columns",
     "mig_evidence",
     "model_families",
+    "operator_events",
     "operator_metrics",
     "pack_fields",
     "price_dates",

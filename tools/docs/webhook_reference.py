@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -12,9 +10,9 @@ import yaml
 
 from rightslice.entry.webhook.events import REASONS
 from rightslice.entry.webhook.metrics import Metrics
-from rightslice.kube.admission import decide
 from rightslice.kube.admission.decide import Outcome
 from rightslice.kube.admission.review import WRITTEN
+from tools.docs.operator_reference import docstrings
 from tools.docs.transcript import ROOT
 
 CHART = ROOT / "charts" / "rightslice"
@@ -30,7 +28,7 @@ def annotations_written() -> None:
 def webhook_outcomes() -> None:
     """Print one row for each outcome, with the type of its event."""
     print("| outcome | meaning | event |\n|---|---|---|")
-    for outcome, meaning in _docstrings().items():
+    for outcome, meaning in docstrings(Outcome).items():
         print(f"| `{outcome.value}` | {meaning} | {REASONS.get(outcome, 'none')} |")
 
 
@@ -80,17 +78,3 @@ def _default(defaults: Any, name: str) -> Any:  # noqa: ANN401 - YAML's own
     for key in name.split("."):
         defaults = defaults[key]
     return defaults
-
-
-def _docstrings() -> dict[Outcome, str]:
-    """Return what stands below each member of `Outcome`."""
-    tree = ast.parse(inspect.getsource(decide))
-    (found,) = (one for one in tree.body if isinstance(one, ast.ClassDef) and one.name == "Outcome")
-    told: dict[Outcome, str] = {}
-    for before, after in zip(found.body, found.body[1:], strict=False):
-        if isinstance(before, ast.Assign) and isinstance(after, ast.Expr):
-            assert isinstance(after.value, ast.Constant)
-            assert isinstance(before.targets[0], ast.Name)
-            text = " ".join(str(after.value.value).split())
-            told[Outcome[before.targets[0].id]] = text
-    return told

@@ -26,6 +26,8 @@ DEADLINE_SECONDS: Final = 10.0
 PERIOD_SECONDS: Final = 2.0
 _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
+_FAILURES: Final = (ApiError, httpx2.HTTPError, OSError, TimeoutError, ValueError, KeyError)
+"""A refusal, no answer, or one that cannot be read: a proxy's page."""
 
 
 @dataclass
@@ -50,7 +52,7 @@ class Leadership:
         while True:
             try:
                 await asyncio.wait_for(self._try(), PERIOD_SECONDS * 2)
-            except (ApiError, httpx2.HTTPError, OSError, TimeoutError) as error:
+            except _FAILURES as error:
                 logger.warning("the lease could not be renewed: %s", error)
             await asyncio.sleep(PERIOD_SECONDS)
 
@@ -64,7 +66,7 @@ class Leadership:
             if lease.spec is not None and lease.spec.holderIdentity == self.identity:
                 lease.spec.holderIdentity = None
                 await self.client.replace(lease)
-        except (ApiError, httpx2.HTTPError, OSError) as error:
+        except _FAILURES as error:
             logger.warning("the lease could not be given back: %s", error)
 
     async def _try(self) -> None:

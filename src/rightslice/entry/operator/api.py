@@ -21,7 +21,7 @@ from lightkube.resources.policy_v1 import PodDisruptionBudget
 from lightkube.resources.resource_v1 import ResourceClaimTemplate
 from lightkube.types import PatchType
 
-from rightslice.entry.operator.pace import Pace
+from rightslice.entry.operator.pace import Pace, UnreadableAnswerError, answered
 from rightslice.errors import UnavailableError
 from rightslice.kube.crd.decode import encode
 from rightslice.kube.crd.definition import API_VERSION, MODEL, MODEL_DEPLOYMENT, VERSION
@@ -35,7 +35,7 @@ LONGEST_MESSAGE: Final = 1000
 PAGE: Final = 500
 """Objects a request: what kubectl takes."""
 Decoded = dict[str, Any]
-CallError = (ApiError, httpx2.HTTPError, OSError)
+CallError = (ApiError, httpx2.HTTPError, OSError, UnreadableAnswerError)
 """What a call may end with: a refusal, or no answer."""
 _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
@@ -90,9 +90,13 @@ class ClusterCalls:
         self, resource: type[Any], labels: Mapping[str, None] | None = None
     ) -> list[Decoded]:
         client: Any = self.client  # its overloads tell global kinds from namespaced ones
-        listed = client.list(resource, namespace="*", labels=labels, chunk_size=PAGE)
-        try:
+
+        async def every() -> list[Decoded]:
+            listed = client.list(resource, namespace="*", labels=labels, chunk_size=PAGE)
             return [one.to_dict() async for one in listed]
+
+        try:
+            return await answered(every)
         except httpx2.HTTPStatusError as error:
             code = error.response.status_code
             if code == _NOT_FOUND and labels is None:
@@ -107,7 +111,7 @@ class ClusterCalls:
     async def config_map(self, namespace: str, name: str) -> Mapping[str, str] | None:
         """Return the files of a ConfigMap; None when there is none."""
         try:
-            found = await self.client.get(ConfigMap, name, namespace=namespace)
+            found = await answered(lambda: self.client.get(ConfigMap, name, namespace=namespace))
         except ApiError as error:
             if error.status.code == _NOT_FOUND:
                 return None
@@ -201,7 +205,7 @@ class ClusterCalls:
         metadata: Any = manifest["metadata"]
         kind, name = str(manifest["kind"]), str(metadata["name"])
         try:
-            found = await client.get(_KINDS[kind], name, namespace=namespace)
+            found = await answered(lambda: client.get(_KINDS[kind], name, namespace=namespace))
         except ApiError as error:
             if error.status.code == _NOT_FOUND:
                 return

@@ -40,6 +40,22 @@ class NotLeadingError(UnavailableError):
     """Another process may act by now; nothing was sent."""
 
 
+class UnreadableAnswerError(UnavailableError):
+    """What came back is no answer of an API server: a proxy's page, or half of one."""
+
+
+async def answered(call: Callable[[], Awaitable[_Value]]) -> _Value:
+    """Return what *call* returns.
+
+    Raises:
+        UnreadableAnswerError: when its answer cannot be read.
+    """
+    try:
+        return await call()
+    except (ValueError, KeyError) as error:  # lightkube reads answers as they should be
+        raise UnreadableAnswerError(f"the answer cannot be read: {error}") from None
+
+
 @dataclass
 class Pace:
     """Lets calls out one by one."""
@@ -65,7 +81,7 @@ class Pace:
                 if not self.may_act():
                     raise NotLeadingError("another operator may lead now")
                 try:
-                    return await asyncio.wait_for(call(), CALL_SECONDS)
+                    return await asyncio.wait_for(answered(call), CALL_SECONDS)
                 except httpx2.HTTPStatusError as error:
                     pause = asked_pause(error)
                     if pause is None or tries == MOST_TRIES:

@@ -17,6 +17,7 @@ from rightslice.entry.operator.pace import (
     BackOff,
     NotLeadingError,
     Pace,
+    UnreadableAnswerError,
     asked_pause,
 )
 
@@ -118,3 +119,22 @@ def test_what_fails_waits_longer_each_time() -> None:
     assert back_off.seconds("a") == FIRST_BACK_OFF_SECONDS
     back_off.clear("a")
     assert not back_off.waits("a")
+
+
+async def test_an_answer_that_cannot_be_read_is_a_failure_like_others() -> None:
+    """A proxy's page has no JSON, and maybe no Content-Type."""
+
+    async def call() -> None:
+        raise KeyError("Content-Type")
+
+    with pytest.raises(UnreadableAnswerError, match="cannot be read"):
+        await Pace(lambda: True).run(call)
+
+
+def test_what_was_not_tried_waits_no_longer_the_next_time() -> None:
+    """Only failures double the pause."""
+    back_off = BackOff[str](clock=lambda: 0.0)
+    back_off.hold("a", 7.0)
+    assert back_off.seconds("a") == 7.0
+    back_off.put_off("a")
+    assert back_off.seconds("a") == FIRST_BACK_OFF_SECONDS

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from rightslice.core.perf.arrays import Array, Index, column, rows_of
-from rightslice.core.perf.growth import Growth, growth_of, sums, sums_and_met
+from rightslice.core.perf.growth import growth_of, sums, sums_and_met
 from rightslice.core.perf.operation import QUANTILES
 from rightslice.core.perf.queueing import Law, Met, law_from
 from rightslice.core.perf.roofline import Step
@@ -42,28 +42,30 @@ class Chains:
         """Return the same servers as calibration corrects them while *sequences* run."""
         return replace(self, step=self.step.settled(column(sequences)))
 
-    def law(self, rate: Array) -> Law:
-        """Return the laws under *rate* requests a second, each below its largest stable one."""
+    def law(self, rate: Array, limit: Array) -> Law:
+        """Return the laws under *rate* requests a second, each below its stable *limit*."""
         growth = growth_of(self.step, self.requests, rate)
-        total, batches, full = growth.summed(self.capacity, sums)
-        return self._law(rate, growth, (total, batches, full))
+        total, batches, full = growth.summed(self.capacity, rate / limit, sums)
+        return self._law((rate, limit), (total, batches, full))
 
-    def with_usual(self, rate: Array) -> tuple[Law, Met]:
+    def with_usual(self, rate: Array, limit: Array) -> tuple[Law, Met]:
         """Return the laws, and the mean batch for all that tokens meet: no percentile is asked."""
-        law = self.law(rate)
+        law = self.law(rate, limit)
         return law, Met(mean=law.running, quantiles=(law.running,) * len(QUANTILES))
 
-    def with_met(self, rate: Array) -> tuple[Law, Met]:
+    def with_met(self, rate: Array, limit: Array) -> tuple[Law, Met]:
         """Return the laws, and the batches that tokens meet."""
         growth = growth_of(self.step, self.requests, rate)
-        total, batches, full, mean, *quantiles = growth.summed(self.capacity, sums_and_met)
+        total, batches, full, mean, *quantiles = growth.summed(
+            self.capacity, rate / limit, sums_and_met
+        )
         met = Met(mean=column(mean), quantiles=tuple([column(each) for each in quantiles]))
-        return self._law(rate, growth, (total, batches, full)), met
+        return self._law((rate, limit), (total, batches, full)), met
 
-    def _law(self, rate: Array, growth: Growth, found: tuple[Array, Array, Array]) -> Law:
+    def _law(self, rates: tuple[Array, Array], found: tuple[Array, Array, Array]) -> Law:
         total, batches, full = map(column, found)
-        leaving = column(rate / growth.at(self.capacity))
-        return law_from((total, batches, full), column(rate), leaving, column(self.capacity))
+        rate, limit = map(column, rates)
+        return law_from((total, batches, full), rate, limit, column(self.capacity))
 
 
 def calm(rate: Array, limit: Array) -> Array:

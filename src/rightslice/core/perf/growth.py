@@ -112,9 +112,12 @@ class Growth:
         return first, np.minimum(np.ceil(mode + reach) + _SPARE, capacity)
 
     def summed(
-        self, capacity: Array, sums: Callable[[Block], tuple[Array, ...]]
+        self, capacity: Array, ratio: Array, sums: Callable[[Block], tuple[Array, ...]]
     ) -> tuple[Array, ...]:
-        """Return *sums* of the states of every server."""
+        """Return *sums* of the states of every server.
+
+        Beyond the *capacity*, a weight is *ratio* of that with one request less waiting.
+        """
         first, last = self.span(capacity)
         reach = np.minimum(last, _FAR)
         order = np.argsort(reach.astype(np.uint16), kind="stable")
@@ -122,7 +125,7 @@ class Growth:
         for index in _blocks(order, reach[order]):
             here = self.columns(index)
             ends = int(first[index].min()), int(last[index].max())
-            parts.append(sums(_block(here, capacity[index], ends, scratch)))
+            parts.append(sums(_block(here, (capacity[index], ratio[index]), ends, scratch)))
         found = np.empty((len(parts[0]), len(order)))
         for row, each in zip(found, zip(*parts, strict=True), strict=True):
             row[order] = np.concatenate(each)
@@ -198,9 +201,11 @@ class Block:
         return np.arange(self.first, self.first + len(self.weights), dtype=np.float64)
 
 
-def _block(growth: Growth, capacity: Array, ends: tuple[int, int], scratch: Scratch) -> Block:
+def _block(
+    growth: Growth, full: tuple[Array, Array], ends: tuple[int, int], scratch: Scratch
+) -> Block:
     """Return the weights from about the first to the last of *ends*, and of all that matter."""
-    first, last = ends
+    (capacity, ratio), (first, last) = full, ends
     most = int(capacity.max())
     while True:
         last = first - 1 - (first - 1 - last) // _LANES * _LANES
@@ -229,7 +234,7 @@ def _block(growth: Growth, capacity: Array, ends: tuple[int, int], scratch: Scra
         capacity=capacity,
         shown=shown,
         rows=at[shown],
-        ratio=growth.at(capacity),
+        ratio=ratio,
     )
 
 

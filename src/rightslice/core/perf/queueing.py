@@ -13,7 +13,8 @@ as in M/G/1: W = L E[s^2] / (2 (1 - rho)). p95 TTFT = S + step/2 + (W / rho) ln(
 percentiles alike. Where steps take several prompts, each waits for the rest of a step and is
 computed together with all that arrived during it (`_gate`); the longer of the two waits counts.
 A prompt that does not fit beside them joins the next step too.
-Requests beyond the capacity wait an exponential time on top.
+Requests beyond the capacity wait an exponential time on top, while places come free at the largest
+stable rate: prompts of those admitted slow a full server as they do at that rate.
 
 TPOT percentiles: a request meets the token-weighted law of n, averaged over its own life in which
 n forgets at about the rate at which requests end, which leaves sqrt(2/e) = 0.86 of its deviation.
@@ -30,7 +31,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate, count
 from operator import mul
-from typing import Final
+from typing import Final, NamedTuple
 
 from rightslice.core.catalog.traffic import Traffic
 from rightslice.core.perf.arithmetic import Arithmetic
@@ -44,6 +45,8 @@ NEGLIGIBLE: Final = 1e-6
 """States less likely than this, over the likeliest, are left out."""
 _NEAR: Final = 64
 """Chains whose likeliest state is no further are summed from none on."""
+_LEFT: Final = 10.0
+"""One in so many of the slowest requests is taken to have found a place, at least."""
 _MEMORY_OF_BATCH: Final = math.sqrt(2 / math.e)
 
 
@@ -54,7 +57,7 @@ def open_loop(step: Step, traffic: Traffic, rate: float, capacity: int) -> Opera
     limit = stable_rate(step, requests, capacity) if capacity > 0 else 0.0
     if rate >= limit:
         return Operation.unserved(waiting=math.inf, utilization=rate / limit if limit else math.inf)
-    states = _states(step, requests, rate, capacity)
+    states = _states(step, requests, (rate, limit), capacity)
     flow = flow_of(step, requests, states.law, limit)
     if flow.busy >= 1:
         return Operation.unserved(waiting=math.inf, utilization=flow.utilization)
@@ -68,7 +71,7 @@ def mean_latencies(step: Step, traffic: Traffic, rate: float, capacity: int) -> 
     limit = stable_rate(step, requests, capacity) if capacity > 0 else 0.0
     if rate >= limit:
         return math.inf, math.inf
-    flow = flow_of(step, requests, _states(step, requests, rate, capacity).law, limit)
+    flow = flow_of(step, requests, _states(step, requests, (rate, limit), capacity).law, limit)
     return (flow.tpot, mean_ttft(step, flow)) if flow.busy < 1 else (math.inf, math.inf)
 
 
@@ -99,9 +102,10 @@ def _at_rate(step: Step, requests: Requests, rate: float, capacity: int) -> Step
     if step.misfit is None or capacity < 1:
         return step
     full = step.settled(capacity)
-    if rate >= stable_rate(full, requests, capacity):
+    limit = stable_rate(full, requests, capacity)
+    if rate >= limit:
         return full
-    return step.settled(_states(full, requests, rate, capacity).law.running)
+    return step.settled(_states(full, requests, (rate, limit), capacity).law.running)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,7 +120,7 @@ class Law:
     full: float
     """Probability that all places are taken."""
     drain: float
-    """Rate at which a full server's queue shrinks, seen from its tail: mu(capacity) - rate."""
+    """Rate at which a full server's queue shrinks: the largest stable rate less this one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,7 +138,7 @@ def decoding_share(step: Step, requests: Requests, rate: float) -> float:
 
 
 def law_from(sums: tuple[float, float, float], rate: float, full: float, capacity: float) -> Law:
-    """Return the law of a server that leaves at rate *full* when all places are taken.
+    """Return the law of a server that leaves at rate *full* while requests wait for a place.
 
     *sums*: of the weights of the states up to the capacity, of those weights times the batch, and
     the weight of the capacity itself. Beyond it weights fall geometrically.
@@ -175,11 +179,14 @@ class _States:
         return Met(mean=squares / running, quantiles=tuple(found))
 
 
-def _states(step: Step, requests: Requests, rate: float, capacity: int) -> _States:
-    """Sum the chain: n leave at rate n / stay(n) times the arrivals.
+def _states(step: Step, requests: Requests, rates: tuple[float, float], capacity: int) -> _States:
+    """Sum the chain of arrivals, of two *rates* the first: n leave at n / stay(n) times it.
+
+    A queue for places drains at the second, the largest stable rate.
 
     From none on, or from the likeliest state on both ways where that is far.
     """
+    rate, limit = rates
     stay = step.each(rate * decoding_share(step, requests, rate), rate * step.prefill)
     far = capacity > _NEAR and stay(_NEAR) >= _NEAR
     mode = _mode(stay, capacity) if far else 0
@@ -200,7 +207,7 @@ def _states(step: Step, requests: Requests, rate: float, capacity: int) -> _Stat
     at_capacity = weights[-1] if first + len(weights) - 1 == capacity else 0.0
     tokens = list(map(mul, count(first), weights))
     sums = sum(weights), sum(tokens), at_capacity
-    law = law_from(sums, rate, rate * capacity / stay(capacity), capacity)
+    law = law_from(sums, rate, limit, capacity)
     return _States(law=law, first=first, tokens=tokens, beyond=law.weight - sums[0])
 
 
@@ -312,21 +319,53 @@ def _tpot(step: Step, requests: Requests, flow: Flow, met: Met) -> Spread:
 
 
 def _ttft(step: Step, requests: Requests, flow: Flow) -> Spread:
-    """Return the larger of two waits: prompts one by one, and all of a step together."""
+    """Return the larger of two waits: prompts one by one, and all of a step together.
+
+    Of the slowest requests, those that find all places taken are a part: the others reach a
+    percentile of theirs that is as much further out.
+    """
     arithmetic, law = step.arithmetic, flow.law
     larger, log = arithmetic.larger, arithmetic.log
     mean_wait, half_step, own = flow.wait / flow.busy, flow.step / 2, step.first_token + flow.own
-    spilled = _spilled(step, flow)
+    spilled, shared = _spilled(step, flow), flow.shared.waits(arithmetic)
     values = []
-    shared = flow.shared.quantiles(arithmetic)
-    for q, together, excess in zip(QUANTILES, shared, requests.input_excess, strict=True):
-        behind = mean_wait * log(larger(flow.busy / (1 - q), 1.0))
-        together = together + spilled(together - half_step)  # noqa: PLW2901 - of the same wait
+    for level, excess in zip(_LEVELS, requests.input_excess, strict=True):
+        tail = larger(level.rare - law.full, level.rare / _LEFT)
+        behind = mean_wait * log(larger(flow.busy / tail, 1.0))
+        together = shared(level.further(log(level.rare / tail)))
+        together = together + spilled(together - half_step)
         behind = larger(half_step + behind, together)
-        queued = log(larger(law.full / (1 - q), 1.0)) / law.drain
+        queued = log(larger(law.full / (level.rare - level.rare / _LEFT), 1.0)) / law.drain
         longer = _together(step.prefill * excess, behind + queued, arithmetic)
         values.append((own + longer) * step.ttft_ratio)
     return Spread.ascending(mean_ttft(step, flow), tuple(values), arithmetic)
+
+
+class _Level(NamedTuple):
+    """A percentile of a normal law, and how to go further out from it."""
+
+    rare: float
+    """Probability beyond it."""
+    z: float
+    hazard: float
+    bend: float
+
+    @classmethod
+    def at(cls, quantile: float, z: float) -> _Level:
+        """Return the level of *quantile*, at *z*."""
+        rare = 1 - quantile
+        hazard = math.exp(-z * z / 2) / math.sqrt(2 * math.pi) / rare
+        return cls(rare, z, hazard, (hazard - z) / 2)
+
+    def further(self, logs: float) -> float:
+        """Return the normal quantile beyond which it is *logs* less likely to be.
+
+        The hazard h of a normal law grows by h (h - z); right within 0.03 up to a tenth.
+        """
+        return self.z + logs / (self.hazard + self.bend * logs)
+
+
+_LEVELS: Final = tuple([_Level.at(q, z) for q, z in zip(QUANTILES, NORMAL, strict=True)])
 
 
 def _spilled(step: Step, flow: Flow) -> Callable[[float], float]:
@@ -355,12 +394,16 @@ class _Gate:
     shape: float
     """Squared mean over variance: the wait is taken as gamma distributed."""
 
-    def quantiles(self, arithmetic: Arithmetic) -> list[float]:
-        """Return the wait at each percentile kept (Wilson and Hilferty 1931)."""
-        ninth, larger = 1 / (9 * self.shape), arithmetic.larger
+    def waits(self, arithmetic: Arithmetic) -> Callable[[float], float]:
+        """Return the wait by normal quantile (Wilson and Hilferty 1931)."""
+        mean, ninth, larger = self.mean, 1 / (9 * self.shape), arithmetic.larger
         usual, spread = 1 - ninth, arithmetic.sqrt(ninth)
-        roots = [larger(usual + z * spread, 0.0) for z in NORMAL]
-        return [self.mean * (root * root * root) for root in roots]
+
+        def wait(z: float) -> float:
+            root = larger(usual + z * spread, 0.0)
+            return mean * (root * root * root)
+
+        return wait
 
 
 def _gate(step: Step, rate: float, plain: float, variation: float) -> _Gate:

@@ -44,7 +44,7 @@ from rightslice.core.perf.tables import Points
 
 _ROWS: Final = 32_768
 """Rows worked out together: their columns stay in a core's cache."""
-_LawAndMet = Callable[[Chains, Array], tuple[Law, Met]]
+_LawAndMet = Callable[[Chains, Array, Array], tuple[Law, Met]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,7 +193,7 @@ def _flow(chains: Chains, rate: Array, of: _LawAndMet) -> tuple[Met, Flow, Mask]
     step, requests = chains.step, chains.requests
     limit = array_of(stable_rate(step, requests, column(chains.capacity)))
     is_stable = rate < limit
-    law, met = of(chains, calm(rate, limit))
+    law, met = of(chains, calm(rate, limit), limit)
     flow = flow_of(step, requests, law, column(limit))
     utilization = np.where(is_stable, flow.utilization, rate / limit)
     flow = replace(flow, utilization=column(utilization))
@@ -206,7 +206,7 @@ def _at_rate(chains: Chains, rate: Array) -> Chains:
         return chains
     full = chains.settled(chains.capacity)
     limit = array_of(stable_rate(full.step, full.requests, column(full.capacity)))
-    running = array_of(full.law(calm(rate, limit)).running)
+    running = array_of(full.law(calm(rate, limit), limit).running)
     return chains.settled(np.where(rate < limit, running, chains.capacity))
 
 

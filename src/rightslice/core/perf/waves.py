@@ -7,6 +7,8 @@ It waits for the prompts of the step that it comes in and for those that come un
     N = (1 + n) c v,   TTFT = step/2 + n step + prefill (1 + N) + overflow
 
 where v prompts a step come and c > 1 as long steps catch more of those on their way. N is Poisson.
+For percentiles, few prompts count as often as short steps let a request pass on to a long one, and
+one that is found under way is half done.
 
 How many come together depends on the lengths. Clients that start at once and always get equally
 many tokens stay a wave: B prompts in a train of B/m steps, m prompts each, as far as a step's
@@ -100,13 +102,23 @@ def crowd_of(step: Step, requests: Requests, running: float) -> Crowd:
     held_up = train.queued * (prefill + seconds * step.prompt_tokens / step.chunk_tokens)
     longest = train.most_prompts * prefill + train.most_steps * seconds
     longest = longest * (1 + _UNEVEN * smaller(blur, 1.0))
-    counted = _counted(expected, arithmetic)
+    on_way = larger(_ROUND_TRIP / seconds - 0.5, 0.0) * smaller(prefill / (2 * _ROUND_TRIP), 1.0)
+    on_way = on_way * larger(1 - own * together, 0.0)
+    under_way = prefill * larger(1 - 1 / share, 0.0) / 2
+    likely = larger(expected, (1 + own * (1 + on_way)) * together)
+    counted = _counted(likely, arithmetic)
     quantiles = []
     for q, z in zip(QUANTILES, NORMAL, strict=True):
-        count, part = _quantile(expected, counted, (q, z), arithmetic)
+        count, part = _quantile(likely, counted, (q, z), arithmetic)
         count = smaller(count, running - 1)
         overflow = larger((1 + count / 2) * share - own, 0.0)
-        waited = count * prefill + overflow * seconds + part * inside + q * rest
+        waited = (
+            count * prefill
+            - smaller(count, 1.0) * under_way
+            + overflow * seconds
+            + part * inside
+            + q * rest
+        )
         quantiles.append(smaller(waited, longest + q * seconds) + held_up)
     return Crowd(
         gathered=gathered,

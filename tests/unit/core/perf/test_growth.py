@@ -55,8 +55,9 @@ def test_sums_are_those_of_every_chain_written_out(
 ) -> None:
     """Mean batch, share of a full server and batch met differ by what is negligible only."""
     growth, capacity = growth_of(rows, stages), np.array([float(row[3]) for row in rows])
-    total, batches, full, mean, *quantiles = growth.summed(capacity, sums_and_met)
-    assert sums_equal(growth.summed(capacity, sums), (total, batches, full))
+    ratio = np.array([row[2] for row in rows])
+    total, batches, full, mean, *quantiles = growth.summed(capacity, ratio, sums_and_met)
+    assert sums_equal(growth.summed(capacity, ratio, sums), (total, batches, full))
     for at, row in enumerate(rows):
         one = growth.columns(np.array([at]))
         weights = written_out(one, row[3])

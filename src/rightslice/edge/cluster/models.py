@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from rightslice.core.catalog.model import Model, ModelName
@@ -21,6 +21,27 @@ from rightslice.kube.snapshot.value import QUANTIZATION_FILE
 Files = Callable[[str, str], Mapping[str, str] | None]
 """The files of a ConfigMap (namespace, name); None when there is none."""
 _PLACES: Final = ("/", ".", "~")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadModel:
+    """What came of a Model object; `model` is a text where it cannot be used."""
+
+    model: Model | str
+    calibrations: tuple[Calibration, ...] = ()
+    """Measured for it: they come before the constants that are shipped."""
+
+
+def read_model(given: Mapping[str, object], catalog: Catalog, files: Files) -> ReadModel:
+    """Return what a decoded Model object is; never raises for its content."""
+    spec = spec_of(given)
+    model = model_of(given, catalog, files, spec)
+    if isinstance(model, str) or spec.value is None:
+        return ReadModel(model=model)
+    found = calibrations_of(given, spec.value, model, files)
+    if isinstance(found, str):
+        return ReadModel(model=found)
+    return ReadModel(model=model, calibrations=found)
 
 
 def model_of(

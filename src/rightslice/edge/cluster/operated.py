@@ -7,13 +7,14 @@ ModelDeployments and their Deployments through its own gathering: the same decis
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from rightslice.core.catalog.model import Model
+from rightslice.core.perf.calibration import Calibration
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.cluster import devices
-from rightslice.edge.cluster.models import config_files, model_of, spec_of
+from rightslice.edge.cluster.models import ReadModel, config_files, read_model
 from rightslice.edge.cluster.node_prices import card_price
 from rightslice.edge.cluster.state import ClusterState
 from rightslice.kube.admission.decide import Recommend
@@ -42,7 +43,7 @@ class Operated:
 def operated(
     snapshot: Snapshot,
     catalog: Catalog,
-    recommend: Recommend,
+    recommend_by: Callable[[tuple[Calibration, ...]], Recommend],
     now: dt.datetime,
     rules: OperatorRules | None = None,
 ) -> Operated:
@@ -51,7 +52,8 @@ def operated(
     Args:
         snapshot: one moment of a cluster.
         catalog: boards, models, releases and prices.
-        recommend: the core's answer to a question, by the operator's constants.
+        recommend_by: the core's answer to a question, by the operator's constants and a model's
+            own calibrations (`Recommenders.by`).
         now: the moment of a snapshot that does not say its own.
         rules: ceiling and settling time; by the operator's Deployment in the snapshot if absent.
     """
@@ -61,12 +63,16 @@ def operated(
     dra = devices.KINDS if snapshot.of("ResourceSlice") else ()
     for kind in (*_MIRRORED, *dra):
         state.replace_all(kind, snapshot.of(kind))
+    models = models_of(snapshot, catalog)
     world = World(
         cluster=state.cluster(),
         hardware=dict(state.hardware),
-        models=models_of(snapshot, catalog),
+        models={key: one.model for key, one in models.items()},
         release=Release(find=catalog.engine),
-        recommend=recommend,
+        recommend=recommend_by(()),
+        recommends={
+            key: recommend_by(one.calibrations) for key, one in models.items() if one.calibrations
+        },
         card_price=lambda node: card_price(catalog, node),
         ceiling=found.ceiling,
         settle_seconds=found.settle_seconds,
@@ -76,13 +82,11 @@ def operated(
     return Operated(moment=moment, rules=found)
 
 
-def models_of(snapshot: Snapshot, catalog: Catalog) -> dict[Key, Model | str]:
+def models_of(snapshot: Snapshot, catalog: Catalog) -> dict[Key, ReadModel]:
     """Return every Model of *snapshot*, or why it cannot be used."""
     files = {object_key(one): config_files(one) for one in snapshot.of("ConfigMap")}
     return {
-        object_key(one): model_of(
-            one, catalog, lambda namespace, name: files.get((namespace, name)), spec_of(one)
-        )
+        object_key(one): read_model(one, catalog, lambda *place: files.get(place))
         for one in snapshot.of(MODEL.kind)
     }
 

@@ -148,12 +148,12 @@ def decided_in(snapshot: Snapshot, constants: FittedConstants) -> tuple[Decided,
     """Return what the operator decides about the ModelDeployments of *snapshot*."""
     if not snapshot.of("ModelDeployment"):
         return ()
-    from rightslice.core.fit.answers import Answers  # noqa: PLC0415 - only here
     from rightslice.edge.catalog_files import Catalog  # noqa: PLC0415 - only here
     from rightslice.edge.cluster.operated import operated  # noqa: PLC0415 - only here
+    from rightslice.edge.cluster.recommenders import Recommenders  # noqa: PLC0415 - only here
 
     now = dt.datetime.now(tz=dt.UTC)
-    return operated(snapshot, Catalog(), Answers(constants).recommend, now).decided()
+    return operated(snapshot, Catalog(), Recommenders(constants).by, now).decided()
 
 
 def fitted_cluster(

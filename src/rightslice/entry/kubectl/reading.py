@@ -48,11 +48,11 @@ def reader_of(given: OperatorAs) -> Callable[[Snapshot], Operated]:
     Raises:
         InputError: when the calibrations are none.
     """
-    from rightslice.core.fit.answers import Answers  # noqa: PLC0415 - only with a cluster
-    from rightslice.edge.cluster.operated import operated  # noqa: PLC0415 - as above
+    from rightslice.edge.cluster.operated import operated  # noqa: PLC0415 - only with a cluster
+    from rightslice.edge.cluster.recommenders import Recommenders  # noqa: PLC0415 - as above
 
     catalog, now = Catalog(), dt.datetime.now(tz=dt.UTC)
-    recommend = Answers(constants_with(given.calibrations)).recommend
+    recommend = Recommenders(constants_with(given.calibrations)).by
     return lambda snapshot: operated(snapshot, catalog, recommend, now, _rules(snapshot, given))
 
 

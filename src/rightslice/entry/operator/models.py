@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rightslice.core.catalog.model import Model
 from rightslice.core.perf.calibration import Calibration
 from rightslice.edge.catalog_files import Catalog
-from rightslice.edge.cluster.models import calibrations_of, model_of, spec_of
+from rightslice.edge.cluster.models import read_model, spec_of
 from rightslice.kube.crd.condition import Condition, ConditionStatus, carried_over
 from rightslice.kube.crd.decode import decode
 from rightslice.kube.crd.model import ModelSpec, ModelStatus
@@ -36,14 +36,9 @@ async def find_model(
     namespace = str(at(given, "metadata", "namespace") or "")
     names = () if spec.value is None else _config_maps(spec.value)
     texts = {name: await files(namespace, name) for name in names}
-    model = model_of(given, catalog, lambda _, name: texts.get(name), spec)
-    if isinstance(model, str) or spec.value is None:
-        return FoundModel(model=model, status=_status(given, model, (), now))
-    found = calibrations_of(given, spec.value, model, lambda _, name: texts.get(name))
-    if isinstance(found, str):
-        return FoundModel(model=found, status=_status(given, found, (), now))
-    status = _status(given, model, found, now)
-    return FoundModel(model=model, status=status, calibrations=found)
+    found = read_model(given, catalog, lambda _, name: texts.get(name))
+    status = _status(given, found.model, found.calibrations, now)
+    return FoundModel(model=found.model, status=status, calibrations=found.calibrations)
 
 
 def _config_maps(spec: ModelSpec) -> list[str]:

@@ -15,7 +15,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, Final
@@ -25,13 +25,11 @@ from aiohttp import web
 from lightkube.config.kubeconfig import SingleConfig
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from rightslice.core.fit.answers import Answers
-from rightslice.core.fit.constants import FittedConstants
-from rightslice.core.perf.calibration import Calibration
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.cluster.lease import Leadership
 from rightslice.edge.cluster.mirror import KINDS, VOLUMES, Mirror
 from rightslice.edge.cluster.node_prices import CardPrices
+from rightslice.edge.cluster.recommenders import Recommenders
 from rightslice.edge.cluster.state import ClusterState
 from rightslice.edge.constants import constants_with
 from rightslice.entry.operator.api import ClusterCalls
@@ -45,7 +43,6 @@ from rightslice.entry.operator.repacks import RepackRules, Repacks
 from rightslice.entry.operator.sight import DEPLOYMENT
 from rightslice.entry.webhook.run import cluster_client
 from rightslice.errors import UnavailableError
-from rightslice.kube.admission.decide import Recommend
 from rightslice.kube.crd.definition import MODEL, MODEL_DEPLOYMENT, VERSION
 from rightslice.kube.manifest import GROUP
 from rightslice.kube.operate.view import OWNER_LABEL
@@ -74,22 +71,6 @@ class OperatorOptions:
     calibrations: Path | None = None
     host: str = "0.0.0.0"  # noqa: S104 - a server in a pod listens on the pod's address
     health_port: int = 8081
-
-
-@dataclass
-class Recommenders:
-    """What answers questions, one for each set of calibrations: each remembers its answers."""
-
-    constants: FittedConstants
-    _known: dict[tuple[Calibration, ...], Recommend] = field(default_factory=dict)
-
-    def by(self, calibrations: tuple[Calibration, ...]) -> Recommend:
-        """Return what answers by the constants and *calibrations* beside theirs."""
-        if calibrations not in self._known:
-            every = (*self.constants.calibrations, *calibrations)
-            constants = replace(self.constants, calibrations=every)
-            self._known[calibrations] = Answers(constants).recommend
-        return self._known[calibrations]
 
 
 async def serve(options: OperatorOptions) -> None:

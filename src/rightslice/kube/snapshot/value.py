@@ -32,6 +32,7 @@ _LABELS_LEFT_OUT: Final = "feature.node.kubernetes.io/"
 """Hundreds a node, by node feature discovery; none is read."""
 QUANTIZATION_FILE: Final = "hf_quant_config.json"
 """What is read beside a ConfigMap's config.json, where it is there."""
+_CALIBRATION: Final = "calibration.json"
 _SELECTIVE: Final = frozenset({"Deployment", "StatefulSet", "LeaderWorkerSet"})
 _Tree = dict[str, Any]
 
@@ -94,12 +95,17 @@ def files_named(models: Iterable[Decoded]) -> dict[tuple[str, str], frozenset[st
     """Return the files that *models* read, by namespace and name of their ConfigMap."""
     found: dict[tuple[str, str], frozenset[str]] = {}
     for one in models:
-        named = at(one, "spec", "architecture", "configMap")
-        name = text(at(named, "name"))
-        if name is not None:
-            place = _place(one)[0], name
-            key = text(at(named, "key")) or "config.json"
-            found[place] = found.get(place, frozenset()) | {key, QUANTIZATION_FILE}
+        architecture = at(one, "spec", "architecture", "configMap")
+        named: list[tuple[object, str, tuple[str, ...]]] = [
+            (architecture, "config.json", (QUANTIZATION_FILE,))
+        ]
+        named += [(each, _CALIBRATION, ()) for each in items(at(one, "spec", "calibrations"))]
+        for each, default, beside in named:
+            name = text(at(each, "name"))
+            if name is not None:
+                place = _place(one)[0], name
+                keys = {text(at(each, "key")) or default, *beside}
+                found[place] = found.get(place, frozenset()) | keys
     return found
 
 

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from rightslice.core.fit.answers import Answers
 from rightslice.edge.catalog_files import Catalog
-from rightslice.edge.cluster.models import config_files, model_of, spec_of
+from rightslice.edge.cluster.models import config_files, read_model
 from rightslice.edge.cluster.node_prices import card_price
+from rightslice.edge.cluster.recommenders import Recommenders
 from rightslice.edge.cluster.state import ClusterState
 from rightslice.edge.constants import fitted_constants
 from rightslice.entry.operator.sight import Sight
@@ -42,9 +42,9 @@ def catalog() -> Catalog:
 
 
 @lru_cache(maxsize=1)
-def answers() -> Answers:
+def answers() -> Recommenders:
     """Return the core's answers, each worked out once."""
-    return Answers(fitted_constants())
+    return Recommenders(fitted_constants())
 
 
 def model(
@@ -101,15 +101,16 @@ def seen(objects: Iterable[Manifest], *, ceiling: str = "enforce", settle: float
             files[object_key(one)] = config_files(one)
     for one in every:
         if one["kind"] == "Model":
-            models[object_key(one)] = model_of(
-                one, catalog(), lambda space, name: files.get((space, name)), spec_of(one)
-            )
+            models[object_key(one)] = read_model(one, catalog(), lambda *place: files.get(place))
     return World(
         cluster=state.cluster(),
         hardware=dict(state.hardware),
-        models=models,
+        models={key: one.model for key, one in models.items()},
         release=Release(find=catalog().engine),
-        recommend=answers().recommend,
+        recommend=answers().by(()),
+        recommends={
+            key: answers().by(one.calibrations) for key, one in models.items() if one.calibrations
+        },
         card_price=lambda each: card_price(catalog(), each),
         ceiling=Mode(ceiling),
         settle_seconds=settle,

@@ -31,7 +31,7 @@ SLICES = {"nvidia.com/mig-1g.5gb": 2, "nvidia.com/mig-2g.10gb": 2, "nvidia.com/m
 
 def _plan(objects: list[Manifest]) -> ClusterPlan:
     snapshot = snapshot_of(objects)
-    decided = operated(snapshot, catalog(), answers().recommend, NOW).decided()
+    decided = operated(snapshot, catalog(), answers().by, NOW).decided()
     asking = Asking(constants=fitted_constants(), today=dt.date(2026, 11, 23), decided=decided)
     return plan_cluster(snapshot, sources_of(Catalog(), {}), Rules(), asking)
 

@@ -134,8 +134,10 @@ class Acts:
                 self.sight.scaled(key, action.name, action.replicas)
             case Delete():
                 await self.calls.delete(key[0], action)
+                place = action.what, key[0], action.name
+                self._applied.pop(place, None)  # made anew later on, it was not undone by somebody
                 if action.what != DEPLOYMENT:  # whose deletion is watched
-                    self.sight.deleted((action.what, key[0], action.name))
+                    self.sight.deleted(place)
         self.metrics.actions.labels(type(action).__name__).inc()
 
     async def _apply(self, key: Key, manifest: Manifest) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -15,10 +16,13 @@ from rightslice.core.fit.judge import judge
 from rightslice.core.fit.market import unpriced_offers
 from rightslice.core.fit.offers import sharing_offers
 from rightslice.core.fit.recommend import recommend
-from rightslice.core.fit.result import Judged, Offer
+from rightslice.core.fit.result import Candidate, Constraint, Holds, Judged, Offer, Refused
 from rightslice.core.fit.survey import Survey, key_of, price_order
+from rightslice.core.perf.queueing import STABLE_UTILIZATION, largest_stable_rate
+from rightslice.core.perf.roofline import step_of
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.constants import fitted_constants
+from rightslice.units import format_ratio
 
 CATALOG, CONSTANTS = Catalog(), fitted_constants()
 MODELS = [CATALOG.model(str(model.name)) for model in CATALOG.models()]
@@ -106,3 +110,32 @@ def test_the_answer_is_that_of_brute_force(question: Question, fleet: list[Offer
         if one is not None and other is not None:
             assert one.offer is other.offer
             assert _described(one.judgement.judged) == _described(other.judgement.judged)
+
+
+def _used(question: Question, candidate: Candidate) -> float:
+    """Return a replica's part of the rate over the largest stable rate of its server."""
+    sizing, prediction, load = candidate.sizing, candidate.prediction, question.traffic.load
+    assert isinstance(load, OpenLoop)
+    assert sizing is not None
+    assert prediction is not None
+    constants = CONSTANTS.on(question, candidate.offer.device)
+    step = step_of(sizing, question.traffic, constants)
+    limit = largest_stable_rate(step, question.traffic, prediction.capacity.sequences)
+    return load.requests_per_second / candidate.replicas / limit
+
+
+@few
+@given(questions, fleets, st.floats(0.05, 300))
+def test_no_rate_is_promised_beyond_85_percent_of_the_stable_one(
+    question: Question, fleet: list[Offer], rate: float
+) -> None:
+    """Whatever is asked: what holds stays below, and what goes beyond says how far it does."""
+    load = OpenLoop(requests_per_second=rate)
+    asked = replace(question, traffic=replace(question.traffic, load=load))
+    for candidate in Survey(asked, fleet, CONSTANTS, few=0).candidates(asked.confidence):
+        outcome = candidate.outcome
+        if isinstance(outcome, Holds):
+            assert _used(asked, candidate) <= STABLE_UTILIZATION * (1 + 1e-9)
+        if isinstance(outcome, Refused) and outcome.constraint is Constraint.STABILITY:
+            assert outcome.needed > outcome.available == STABLE_UTILIZATION
+            assert f"{format_ratio(outcome.needed)} of the largest stable rate" in outcome.reason

@@ -35,8 +35,7 @@ CONSTANTS: Final = [0.2, 1, 0.08, 0.2, 0.2, 0.5, 0.7, 0.7, 0.7, 0.7]
 COUNT: Final = len(CONSTANTS)
 START: Final = np.log([*CONSTANTS, 0.1, 0.03, 0.1, 4, 8, 8, 3, 1])
 """Constants in the order of `NAMES`, one scale, noise, misfit, and five reaches."""
-FREEDOM: Final = np.array([0.7] * 7 + [0.25] * 3 + [0.5, 0.15, 0.5] + [0.5] * 5)
-"""What prompts add to a step is seen in few series: its spreads stay near their start."""
+FREEDOM: Final = np.array([0.7] * COUNT + [0.5, 0.15, 0.5] + [0.5] * 5)
 _PULL: Final = 0.15
 _POINTS: Final = 3
 _WEIGHT: Final = 5.0

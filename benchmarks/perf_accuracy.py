@@ -25,7 +25,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from parts.perf_capacity import curves_of, decisions, line
+from parts.perf_capacity import (
+    AIM,
+    TRIED,
+    Curves,
+    chosen_without_pair,
+    curves_of,
+    decisions,
+    line,
+    read_off,
+)
 
 from rightslice.core.catalog.estimate import Estimate
 from rightslice.core.catalog.share import MigSlice
@@ -51,6 +60,8 @@ SLICE_SERIES: Final = "mig_h200_mlperf_llama8b_raw"
 _VAGUE_LOG_SD: Final = 0.05
 """Further doubt where the prompt length is the middle of an estimate."""
 _FALLBACK: Final = "2026"
+_SURE: Final = 0.9
+_SHOWN: Final = (0.5, 0.56, 0.6, _SURE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -300,22 +311,43 @@ def _readable(path: Path) -> tuple[list[Observation], list[Unread]]:
     return points, others
 
 
-def _report_capacity(points: Sequence[Observation], prior: dict[int, PerfConstants]) -> None:
+def _report_capacity(
+    points: Sequence[Observation], prior: dict[int, PerfConstants], answers: Sequence[Answer]
+) -> None:
     curves = curves_of(points, lambda point: series_of(point, "config"))
     if not curves:
         return
     print(f"\nlargest batch within a TPOT target, {len(curves)} curves, 3 points of each measured")
     print(
-        f"{'confidence':<12}{'targets':>8}{'median':>9}{'within 10 %':>12}{'over':>12}{'under':>12}"
+        f"{'confidence':<34}{'targets':>8}{'median':>9}{'within 10 %':>12}{'over':>12}{'under':>12}"
     )
-    moved = []
+    tried = _tried(curves, prior)
+    for confidence in _SHOWN:
+        by_pair = tried[confidence]
+        print(f"{confidence:<34.0%}" + line([e for errors in by_pair.values() for e in errors]))
+    print(f"{'chosen on the other pairs':<34}" + line(chosen_without_pair(tried)))
+    expected = [error for errors in tried[TRIED[0]].values() for error in errors]
+    aimed = [(1 + error) * AIM - 1 for error in expected]
+    print(f"{'half the tolerance below 50 %':<34}" + line(aimed))
+    guesses = {answer.point.row: answer.tpot.expected for answer in answers}
+    read = [error for rows in curves.values() for error in read_off(rows, guesses)]
+    print(f"{'read off the predictions above':<34}" + line(read))
+
+
+Errors = dict[tuple[str, str], list[float]]
+
+
+def _tried(curves: Curves, prior: dict[int, PerfConstants]) -> dict[float, Errors]:
+    """Return the errors of all decisions by confidence and pair, three points of each measured."""
+    tried: dict[float, Errors] = {one: defaultdict(list) for one in (*TRIED, _SURE)}
     for rows in curves.values():
         own = prior[rows[0].row]
         chosen = [rows[index] for index in advise(rows, rows, own, 3)]
-        moved.append((rows, calibrate(chosen, own).constants))
-    for confidence in (0.5, 0.57, 0.9):
-        errors = [error for rows, own in moved for error in decisions(rows, own, confidence)]
-        print(f"{confidence:<12.0%}" + line(errors))
+        moved = calibrate(chosen, own).constants
+        found = decisions(rows, moved, list(tried))
+        for errors, own_errors in zip(tried.values(), found, strict=True):
+            errors[rows[0].pair] += own_errors
+    return tried
 
 
 def main() -> int:
@@ -339,7 +371,7 @@ def main() -> int:
     rest = [answer for answer in answers if answer.point.row not in used]
     report(rest, arguments.series, arguments.points)
     if arguments.capacity:
-        _report_capacity(points, prior)
+        _report_capacity(points, prior, answers)
     if arguments.json is not None:
         rows = [_json_row(answer, used_for_fit=answer.point.row in used) for answer in answers]
         rows += [_null_row(row.row) for row in unread]

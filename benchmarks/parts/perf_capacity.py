@@ -4,7 +4,11 @@ A curve is all rows of one server and one kind of request at three or more batch
 25, 50 and 75 % of its measured range of TPOT; the true capacity is where the measured points,
 joined by straight lines, reach the target. The predicted one is the largest batch whose TPOT stays
 within the target with the confidence stated: what `largest_load` answers, with TPOT defined as the
-rows define it.
+rows define it, read from 80 batches up to 16 times the largest measured one.
+
+Which confidence serves best is chosen without the decision's own (model, board) pair: the least at
+which at most one decision in twenty on all other pairs is too large by a tenth. `read_off` takes
+the capacity from predictions of the measured batches alone, joined by lines as the measured ones.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -20,16 +24,23 @@ import numpy as np
 
 from rightslice.core.catalog.estimate import normal_quantile
 from rightslice.core.catalog.share import MigSlice
+from rightslice.core.perf.arrays import Array
 from rightslice.core.perf.observation import Observation, doubt_as_measured, tpot_as_measured
 from rightslice.core.perf.result import PerfConstants
 
 Curves = dict[tuple[object, ...], list[Observation]]
 SHARES: Final = (0.25, 0.5, 0.75)
 CLOSE: Final = 0.1
+TRIED: Final = (0.5, 0.52, 0.54, 0.56, 0.58, 0.6, 0.62, 0.64, 0.66, 0.68, 0.7)
+"""Confidences among which one is chosen."""
+_OVER: Final = 0.05
+AIM: Final = 1 - CLOSE / 2
+"""Below the expected capacity by half of the tolerance: what is right to 5 % stays close, and what
+is up to 15 % too large becomes so."""
 _LEAST_RANGE: Final = 1.02
 _LEAST_BATCHES: Final = 3
 _BEYOND: Final = 16.0
-_HALVINGS: Final = 14
+_TRIED_BATCHES: Final = 80
 
 
 def curves_of(
@@ -50,41 +61,70 @@ def curves_of(
 
 
 def decisions(
-    curve: Sequence[Observation], constants: PerfConstants, confidence: float
-) -> list[float]:
-    """Return predicted over true capacity, less one, for every target of *curve*."""
-    by_batch: Mapping[float, list[float]] = defaultdict(list)
-    for row in curve:
-        by_batch[row.sequences].append(row.tpot_seconds or math.nan)
-    batches = sorted(by_batch)
-    tpots = np.maximum.accumulate([statistics.median(by_batch[batch]) for batch in batches])
-    if tpots[-1] < _LEAST_RANGE * tpots[0]:
-        return []
+    curve: Sequence[Observation], constants: PerfConstants, confidences: Sequence[float]
+) -> list[list[float]]:
+    """Return predicted over true capacity, less one, by confidence, for every target of *curve*."""
+    most = max(row.sequences for row in curve)
+    logs = np.linspace(0.0, math.log(_BEYOND * most), _TRIED_BATCHES)
+    there = [replace(curve[0], sequences=float(batch)) for batch in np.exp(logs)]
+    tpots = np.log([tpot_as_measured(point, constants) for point in there])
+    doubts = np.array([doubt_as_measured(point, constants).tpot for point in there])
     found = []
-    for share in SHARES:
-        target = float(tpots[0] + share * (tpots[-1] - tpots[0]))
-        truth = float(np.interp(target, tpots, batches))
-        found.append(_largest(curve[0], target, constants, confidence, batches[-1]) / truth - 1)
+    for confidence in confidences:
+        sure = np.maximum.accumulate(tpots + normal_quantile(confidence) * doubts)
+        found.append(
+            [_within(math.log(target), sure, logs) / truth - 1 for target, truth in _targets(curve)]
+        )
     return found
 
 
-def _largest(
-    point: Observation, target: float, constants: PerfConstants, confidence: float, most: float
-) -> float:
-    z = normal_quantile(confidence)
+def _within(target: float, tpots: Array, logs: Array) -> float:
+    """Return the largest batch whose log TPOT is within *target*; 0 when none is."""
+    return math.exp(float(np.interp(target, tpots, logs))) if tpots[0] <= target else 0.0
 
-    def is_held(batch: float) -> bool:
-        there = replace(point, sequences=batch)
-        doubt = doubt_as_measured(there, constants).tpot if z else 0.0
-        return tpot_as_measured(there, constants) * math.exp(z * doubt) <= target
 
-    if not is_held(1.0):
-        return 0.0
-    low, high = 1.0, _BEYOND * most
-    for _ in range(_HALVINGS):
-        middle = math.sqrt(low * high)
-        low, high = (middle, high) if is_held(middle) else (low, middle)
-    return low
+def read_off(curve: Sequence[Observation], predicted: Mapping[int, float]) -> list[float]:
+    """Return the same from the TPOT *predicted* for each row, by row number; 0 below all."""
+    batches, tpots = _joined((row.sequences, predicted[row.row]) for row in curve)
+    return [
+        (float(np.interp(target, tpots, batches)) if target >= tpots[0] else 0.0) / truth - 1
+        for target, truth in _targets(curve)
+    ]
+
+
+def chosen_without_pair(
+    tried: Mapping[float, Mapping[tuple[str, str], Sequence[float]]],
+) -> list[float]:
+    """Return the errors at confidences chosen pair by pair on the decisions on all others.
+
+    *tried* holds the errors by confidence and pair.
+    """
+    found: list[float] = []
+    for pair in tried[TRIED[0]]:
+        for confidence in TRIED:
+            others = [e for own, errors in tried[confidence].items() if own != pair for e in errors]
+            if sum(error > CLOSE for error in others) <= _OVER * len(others):
+                break
+        found += tried[confidence][pair]
+    return found
+
+
+def _targets(curve: Sequence[Observation]) -> list[tuple[float, float]]:
+    """Return the TPOT targets of a curve with the batch at which each is reached; none if flat."""
+    batches, tpots = _joined((row.sequences, row.tpot_seconds or math.nan) for row in curve)
+    if tpots[-1] < _LEAST_RANGE * tpots[0]:
+        return []
+    targets = [float(tpots[0] + share * (tpots[-1] - tpots[0])) for share in SHARES]
+    return [(target, float(np.interp(target, tpots, batches))) for target in targets]
+
+
+def _joined(rows: Iterable[tuple[float, float]]) -> tuple[list[float], Array]:
+    """Return batches in order with their TPOT, never falling."""
+    by_batch: dict[float, list[float]] = defaultdict(list)
+    for batch, tpot in rows:
+        by_batch[batch].append(tpot)
+    batches = sorted(by_batch)
+    return batches, np.maximum.accumulate([statistics.median(by_batch[b]) for b in batches])
 
 
 def line(errors: Sequence[float]) -> str:

@@ -51,7 +51,7 @@ def busy_loop(step: Step, requests: Requests, clients: float, capacity: float) -
     interference = step.interference((running - 1) / output)
     tpot = step_seconds + interference
     decode = arithmetic.larger(output - 1, 0.0) * tpot
-    own = step.prefill + step.steps_per_prompt(running) * step_seconds
+    own = step.prompt_alone + step.steps_per_prompt(running) * step_seconds
     served = step.first_token + own + crowd.wait
     requests_per_second = running / (served + decode)
     queued = (clients - running) / requests_per_second

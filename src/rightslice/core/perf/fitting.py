@@ -139,7 +139,6 @@ def features_of(points: Sequence[Observation], constants: PerfConstants) -> Feat
         n = point.sequences
         experts = sum(size * (1 - untouched**n) for size, untouched in step.experts)
         links = step.all_reduce_per_sequence * step.prompt_tokens
-        shared = step.prompt_launch + step.prompt_ring
         rows.append(
             (
                 step.overhead * (constants.eager_factor if point.is_eager else 1.0),
@@ -147,7 +146,7 @@ def features_of(points: Sequence[Observation], constants: PerfConstants) -> Feat
                 step.weights + experts,
                 step.memory_per_sequence * n,
                 step.compute_per_sequence * n,
-                step.prefill - links - shared,
+                step.prompt_alone - links,
                 step.all_reduce,
                 step.host_of_context * n,
                 step.prompt_launch,

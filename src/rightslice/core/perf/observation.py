@@ -131,8 +131,7 @@ def tpot_factors(point: Observation, step: Step) -> Made:
 
 def prompt_seconds(made: Made, step: Step) -> float:
     """Return the seconds of a measured TPOT that go to prompts."""
-    shared = step.prompt_launch + step.prompt_ring
-    return made.prompts * (step.prefill - shared) + made.passes * shared
+    return made.prompts * step.prompt_alone + made.passes * step.prompt_shared
 
 
 def batch_steps(point: Observation, step: Step) -> int:
@@ -178,10 +177,9 @@ def doubt_as_measured(point: Observation, constants: PerfConstants) -> Doubt:
 def ttft_as_measured(point: Observation, constants: PerfConstants) -> float:
     """Return the predicted mean time to first token, of one request or of a static batch."""
     step = step_for(point, constants).settled(point.sequences)
-    shared = step.prompt_launch + step.prompt_ring
-    alone = step.prefill - shared
+    alone = step.prompt_alone
     if point.is_static_ttft:
-        together = batch_steps(point, step) * (step.seconds(point.sequences) + shared)
+        together = batch_steps(point, step) * step.seconds(point.sequences)
         return (step.first_token + together + point.sequences * alone) * step.ttft_ratio
     steady = _under_clients(point, step).ttft.mean
     burst = _START_BURST * max(point.sequences - 1, 0.0) / 2

@@ -104,12 +104,23 @@ class Step:
             + self.all_reduce_per_sequence * n
         )
 
+    @property
+    def prompt_shared(self) -> float:
+        """What the prompts of one step share."""
+        return self.prompt_launch + self.prompt_ring
+
+    @property
+    def prompt_alone(self) -> float:
+        """The rest of `prefill`: what each prompt takes by itself.
+
+        In the time to first token a request's own launches are part of `first_token`.
+        """
+        return self.prefill - self.prompt_shared
+
     def interference(self, prompts: float) -> float:
         """Return what *prompts* of others add to the mean step, that many a step (Poisson)."""
-        shared = self.prompt_launch + self.prompt_ring
-        alone = self.prefill - shared
-        seconds = prompts * alone + (1.0 - self.arithmetic.exp(-prompts)) * shared
-        return seconds / self.stages
+        shared = (1.0 - self.arithmetic.exp(-prompts)) * self.prompt_shared
+        return (prompts * self.prompt_alone + shared) / self.stages
 
     def each(self, scale: float, more: float) -> Callable[[float], float]:
         """Return a function of the batch: *scale* times its `seconds`, and *more*.

@@ -84,7 +84,7 @@ def crowd_of(step: Step, requests: Requests, running: float) -> Crowd:
     """Return what *running* clients add to each other's time to first token."""
     arithmetic = step.arithmetic
     larger, smaller = arithmetic.larger, arithmetic.smaller
-    seconds, prefill = step.seconds(running), step.prefill - step.prompt_launch - step.prompt_ring
+    seconds, prefill = step.seconds(running), step.prompt_alone
     share, own = step.prompt_share(running), step.steps_per_prompt(running)
     train = _train(step, requests, running)
     blur = arithmetic.sqrt(requests.output_variation * ROUNDS) * requests.output_tokens

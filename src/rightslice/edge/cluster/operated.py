@@ -9,13 +9,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from rightslice.core.perf.calibration import Calibration
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.cluster import devices
 from rightslice.edge.cluster.models import ReadModel, config_files, read_model
-from rightslice.edge.cluster.node_prices import card_price
+from rightslice.edge.cluster.node_prices import CardPrices
 from rightslice.edge.cluster.state import ClusterState
 from rightslice.kube.admission.decide import Recommend
 from rightslice.kube.crd.definition import MODEL, MODEL_DEPLOYMENT
@@ -73,13 +74,19 @@ def operated(
         recommends={
             key: recommend_by(one.calibrations) for key, one in models.items() if one.calibrations
         },
-        card_price=lambda node: card_price(catalog, node),
+        card_price=_prices(catalog).of,
         ceiling=found.ceiling,
         settle_seconds=found.settle_seconds,
     )
     served = served_of(snapshot.of(MODEL_DEPLOYMENT.kind), deployments)
     moment = Moment(served=served, world=world, now=moment_of(snapshot, now))
     return Operated(moment=moment, rules=found)
+
+
+@lru_cache(maxsize=1)
+def _prices(catalog: Catalog) -> CardPrices:
+    """Return the prices of *catalog*: the same for two views, so that decisions can be kept."""
+    return CardPrices(catalog)
 
 
 def models_of(snapshot: Snapshot, catalog: Catalog) -> dict[Key, ReadModel]:

@@ -13,7 +13,8 @@ from rightslice.kube.crd.deployment import (
     ModelDeploymentStatus,
     OfferStatus,
 )
-from rightslice.kube.operate.decide import Decision, decide_all
+from rightslice.kube.operate.again import Memory, decide_again
+from rightslice.kube.operate.decide import Decision
 from rightslice.kube.operate.view import Key, Served, World
 
 
@@ -61,9 +62,13 @@ class Moment:
 
     def decided(self) -> tuple[Decided, ...]:
         """Return every ModelDeployment with the operator's decision, by name."""
-        decisions = decide_all(self.served.values(), self.world, self.now)
-        found = [_decided(one, self.served[one.key]) for one in decisions]
-        return tuple(sorted(found, key=lambda one: one.key))
+        return self.decided_after(Memory())[0]
+
+    def decided_after(self, last: Memory) -> tuple[tuple[Decided, ...], Memory]:
+        """Return `decided`, working out anew only what is not as *last* had it; and what it had."""
+        memory = decide_again(self.served.values(), self.world, self.now, last)
+        found = [_decided(one, self.served[one.key]) for one in memory.decisions]
+        return tuple(sorted(found, key=lambda one: one.key)), memory
 
     @property
     def settled(self) -> Moment:

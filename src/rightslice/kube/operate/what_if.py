@@ -1,8 +1,8 @@
 """What a changed ModelDeployment would do, to itself and to its neighbours, before it is applied.
 
-The operator's own `decide_all` is asked twice over one moment of a cluster: as it is, and with the
-change. It is asked once more as if every cheaper offer had done for its settling time, since a
-lower load is not followed at once.
+The operator's own pass is made twice over one moment of a cluster: as it is, and with the change.
+Where a cheaper offer waits for its settling time, it is made once more as if that were over, since
+a lower load is not followed at once.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from rightslice.kube.crd.decode import encode
+from rightslice.kube.operate.again import Memory
 from rightslice.kube.operate.decided import Decided, Moment, dollars, offer_text
 from rightslice.kube.operate.view import Key, Served
 
@@ -79,8 +80,12 @@ def what_if(before: Moment, after: Moment, asked: Collection[Key]) -> WhatIf:
         after: the same moment with the change.
         asked: the ModelDeployments that are changed or new.
     """
-    is_before, is_after = _by_key(before), _by_key(after)
-    was_settled, settled = _by_key(before.settled), _by_key(after.settled)
+    is_before, memory = _by_key(before, Memory())
+    is_after, memory = _by_key(after, memory)
+    was_settled, settled = is_before, is_after
+    if any(one.status.lowering for one in (*is_before.values(), *is_after.values())):
+        was_settled, memory = _by_key(before.settled, memory)
+        settled, _ = _by_key(after.settled, memory)
     found = []
     for key, one in is_after.items():
         # What settles anyway is no consequence of the change.
@@ -105,8 +110,9 @@ def what_if(before: Moment, after: Moment, asked: Collection[Key]) -> WhatIf:
     )
 
 
-def _by_key(moment: Moment) -> dict[Key, Decided]:
-    return {one.key: one for one in moment.decided()}
+def _by_key(moment: Moment, last: Memory) -> tuple[dict[Key, Decided], Memory]:
+    decided, memory = moment.decided_after(last)
+    return {one.key: one for one in decided}, memory
 
 
 def _told(one: Decided) -> tuple[object, ...]:

@@ -310,3 +310,52 @@ def test_a_deployment_that_others_changed_is_set_right_or_replaced() -> None:
     for running, offers in ((earlier, 2), (replace(earlier, is_drifted=False), 1)):
         found = decide(replace(play.one, running=(running,)), around, NOW).status.proposed
         assert (found is None) == (offers == 1)
+
+
+def _pods(play: Play, node_name: str | None) -> tuple[dict[str, object], ...]:
+    """Return one pod of each Deployment, bound to a node or to none."""
+    found: list[dict[str, object]] = []
+    for name, one in play.deployments.items():
+        template = one["spec"]["template"]
+        metadata = {"name": name, "namespace": "n", "labels": template["metadata"]["labels"]}
+        spec = {**template["spec"], **({} if node_name is None else {"nodeName": node_name})}
+        found.append({"metadata": metadata, "spec": spec, "status": {}})
+    return tuple(found)
+
+
+def test_a_slice_that_its_own_pod_took_is_still_its_own() -> None:
+    """While the pod loads, no larger slice is asked for."""
+    play = Play(served(mode="enforce"))
+    play.decide(world(node("a", ONE_CARD)))
+    names = set(play.deployments)
+    decision = play.decide(world(node("a", ONE_CARD), pods=_pods(play, "a")))
+    found = decision.status.recommendation
+    assert found is not None
+    assert found.offer.resource == "nvidia.com/mig-2g.10gb"
+    assert set(play.deployments) == names
+
+
+def test_pods_whose_node_is_gone_are_planned_anew() -> None:
+    """They wait for a slice that nobody hands out any more: what is free elsewhere is taken."""
+    play = Play(served(mode="enforce"))
+    play.settle(world(node("a", {"nvidia.com/mig-2g.10gb": "1"})))
+    taken = node("b", {"nvidia.com/mig-2g.10gb": "0", "nvidia.com/mig-3g.20gb": "1"})
+    decision = play.decide(world(taken, pods=_pods(play, None)))
+    found = decision.status.recommendation
+    assert found is not None
+    assert found.offer.resource == "nvidia.com/mig-3g.20gb"
+    assert len(play.deployments) == 2
+
+
+def test_pods_that_wait_do_not_compete_with_themselves() -> None:
+    """A place that is free is theirs, though as many pods wait for one."""
+    play = Play(served(mode="enforce"))
+    around = world(node("a", {"nvidia.com/mig-2g.10gb": "1", "nvidia.com/mig-3g.20gb": "1"}))
+    play.decide(around)
+    decision = play.decide(
+        world(node("a", {"nvidia.com/mig-2g.10gb": "1", "nvidia.com/mig-3g.20gb": "1"}),
+              pods=_pods(play, None))
+    )  # fmt: skip
+    found = decision.status.recommendation
+    assert found is not None
+    assert found.offer.resource == "nvidia.com/mig-2g.10gb"

@@ -3,7 +3,7 @@
 Schedulers of Kubernetes 1.36.0 to 1.36.2 watch the rules as v1beta2 and look for v1alpha3: new
 rules are passed over, and a ResourceSlice that changes beside one ends the program
 (kubernetes/kubernetes#139651, in 1.36.3 by #139681). From then on rules do what taints on the
-devices do in `test_dra`.
+devices do in `test_dra`. Whichever release `tools/go.mod` names, one of the two tests runs.
 """
 
 from __future__ import annotations

@@ -183,6 +183,17 @@ def test_an_empty_node_is_cut_for_what_no_node_hands_out(
         stage.end()
 
 
+def test_one_cut_serves_all_that_wait(stage: Stage) -> None:
+    """Two loads need slices that no node hands out: the card is cut once, for both."""
+    plane, namespace = stage.plane, stage.namespace
+    with cutting(plane, node("both-a")) as manager, stage.operator("--relayout-patience=3"):
+        serve(plane, namespace, "llama", concurrency=8)
+        serve(plane, namespace, "mistral", concurrency=8)
+        until_settled(plane, namespace, "llama", "mistral", seconds=90)
+        assert [one[2] for one in manager.changes] == ["success"]
+        stage.end()
+
+
 def test_pods_of_others_move_before_the_node_is_cut(stage: Stage) -> None:
     """Their successors serve on another node first; never fewer serve than are guaranteed."""
     plane, namespace = stage.plane, stage.namespace

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +26,9 @@ def write_calibration(path: Path, calibration: Calibration) -> None:
         InputError: when *path* is a folder.
         UnavailableError: when it cannot be written.
     """
-    document = {"kind": _KIND, "version": _VERSION, **asdict(calibration)}
+    stored = asdict(calibration)
+    del stored["file"], stored["constants"]["calibrated_by"]
+    document = {"kind": _KIND, "version": _VERSION, **stored}
     write_text(path, json.dumps(document, indent=1) + "\n")
 
 
@@ -53,7 +55,7 @@ def read_calibration(path: Path) -> Calibration:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as JSON: {error}") from None
-    return parse_calibration(text, str(path))
+    return replace(parse_calibration(text, str(path)), file=path.name)
 
 
 def parse_calibration(text: str, where: str) -> Calibration:

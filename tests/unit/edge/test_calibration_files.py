@@ -45,7 +45,7 @@ CALIBRATION = Calibration(
 def test_a_calibration_survives_its_file(tmp_path: Path) -> None:
     """Every figure is read as it was written."""
     write_calibration(tmp_path / "one.json", CALIBRATION)
-    assert read_calibrations(tmp_path) == (CALIBRATION,)
+    assert read_calibrations(tmp_path) == (replace(CALIBRATION, file="one.json"),)
 
 
 @pytest.mark.parametrize(

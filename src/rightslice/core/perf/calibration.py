@@ -11,11 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from rightslice.core.catalog.engine import EngineRelease
 from rightslice.core.catalog.model import Model
-from rightslice.core.perf.result import PerfConstants
+from rightslice.core.perf.identity import Same
+from rightslice.core.perf.result import CalibratedBy, PerfConstants
 
 _CARRIED_SD: Final = 0.1
 """Three points on one board, used on another one: A100 to H100 9 %, H200 to H100 6 %, H100 to B200
@@ -53,6 +55,8 @@ class Calibration:
     date: str
     points: tuple[MeasuredPoint, ...]
     constants: PerfConstants
+    file: str = ""
+    """Name of the file that it was read from."""
 
 
 def architecture_of(model: Model) -> str:
@@ -136,8 +140,29 @@ def nearest(
     best = serving(calibrations, model, engine, gpu, sharing)
     if best is None:
         return None
-    constants = best.constants
-    if best.engine_version != engine.version:
+    distance = standing_of(best, model, engine, gpu).distance
+    return _seen_from(Same(best), engine.version, gpu, distance)
+
+
+@lru_cache(maxsize=256)
+def _seen_from(
+    calibration: Same[Calibration], engine_version: str, gpu: str, distance: str
+) -> PerfConstants:
+    """Return the constants for a release and a board; one object, so that steps are kept for it."""
+    best = calibration.value
+    constants = replace(
+        best.constants,
+        calibrated_by=CalibratedBy(
+            file=best.file,
+            model=best.model,
+            gpu=best.gpu,
+            engine_version=best.engine_version,
+            date=best.date,
+            points=len(best.points),
+            distance=distance,
+        ),
+    )
+    if best.engine_version != engine_version:
         further = math.hypot(constants.log_sd_tpot, _OTHER_RELEASE_SD)
         constants = replace(constants, log_sd_tpot=further)
     if best.gpu != gpu:

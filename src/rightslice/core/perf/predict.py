@@ -84,6 +84,7 @@ def predict(sizing: Sizing, traffic: Traffic, *, constants: PerfConstants) -> Pr
         utilization=state.utilization,
         bound=bound_of(terms) if served else Bound.MEMORY_BANDWIDTH,
         terms=terms,
+        calibrated_by=constants.calibrated_by,
     )
 
 

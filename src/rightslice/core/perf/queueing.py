@@ -47,6 +47,9 @@ _NEAR: Final = 64
 """Chains whose likeliest state is no further are summed from none on."""
 _LEFT: Final = 10.0
 """One in so many of the slowest requests is taken to have found a place, at least."""
+_REST: Final = 4.0
+"""A rest of a prompt, however small, takes a step: from a quarter on it is taken for a whole one,
+below by its part, so that latencies stay continuous."""
 _MEMORY_OF_BATCH: Final = math.sqrt(2 / math.e)
 
 
@@ -275,7 +278,7 @@ def flow_of(step: Step, requests: Requests, law: Law, limit: float) -> Flow:
         tpot=tpot,
         busy=busy,
         step=mean_step,
-        own=step.prompt_alone + step.steps_per_prompt(law.running) * mean_step,
+        own=step.prefill + step.steps_per_prompt(law.running) * mean_step,
         wait=busy * service * variation / (2 * spare),
         shared=_gate(step, law.rate, mean_step, variation),
     )
@@ -381,7 +384,7 @@ def _spilled(step: Step, flow: Flow) -> Callable[[float], float]:
     def longer(beside: float) -> float:
         arrived = rate * (beside + plain)
         further = larger(share * (1 + smaller(beside / prefill, 2 * arrived)) - 1, 0.0)
-        return smaller(further, is_shared) * (plain + smaller(arrived, room) * each)
+        return smaller(_REST * further, is_shared) * (plain + smaller(arrived, room) * each)
 
     return longer
 

@@ -68,6 +68,22 @@ class Capacity:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CalibratedBy:
+    """The calibration that a prediction rests on."""
+
+    file: str
+    """Its name; empty when it was in a cluster's object."""
+    model: str
+    gpu: str
+    engine_version: str
+    date: str
+    points: int
+    """Measured."""
+    distance: str
+    """``same board``, or what differs and what follows from it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Prediction:
     """One server under one traffic, in steady state."""
 
@@ -87,6 +103,8 @@ class Prediction:
     bound: Bound
     terms: tuple[StepTerm, ...]
     """Parts of the mean TPOT; they sum to it."""
+    calibrated_by: CalibratedBy | None = None
+    """None: the constants of the engine's age."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,3 +218,5 @@ class PerfConstants:
     measured_sharing: str = ""
     """The way of sharing that a calibration was measured in: ``mps/2``; empty: on cards and slices
     held alone."""
+    calibrated_by: CalibratedBy | None = None
+    """Where they are those of a calibration, as far from the server as they are."""

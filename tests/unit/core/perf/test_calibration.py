@@ -42,9 +42,25 @@ def test_only_its_model_and_era_are_served(constants: PerfConstants) -> None:
     """Another model, or another era of the engine, keeps the shipped constants."""
     known = (made(constants),)
     other = CATALOG.model("Qwen/Qwen3-32B")
-    assert nearest(known, LLAMA, NEWEST, "H100-SXM-80GB") == known[0].constants
+    served = nearest(known, LLAMA, NEWEST, "H100-SXM-80GB")
+    assert served is not None
+    assert replace(served, calibrated_by=None) == known[0].constants
     assert nearest(known, other, NEWEST, "H100-SXM-80GB") is None
     assert nearest(known, LLAMA, CATALOG.engine("0.7.0"), "H100-SXM-80GB") is None
+
+
+def test_a_prediction_names_its_calibration_and_how_far_it_is(constants: PerfConstants) -> None:
+    """File, points, release, board and distance; one object each time, for caches."""
+    known = (replace(made(constants), file="llama.json"),)
+    near, far = (nearest(known, LLAMA, NEWEST, gpu.name) for gpu in (H100, H200))
+    assert near is nearest(known, LLAMA, NEWEST, H100.name)
+    assert near is not None
+    assert far is not None
+    assert near.calibrated_by is not None
+    assert far.calibrated_by is not None
+    assert (near.calibrated_by.file, near.calibrated_by.points) == ("llama.json", 0)
+    assert near.calibrated_by.distance == "same board"
+    assert far.calibrated_by.distance == f"made on {H100.name}, band wider on {H200.name}"
 
 
 def test_another_board_is_less_sure(constants: PerfConstants) -> None:

@@ -50,7 +50,10 @@ def allocated(plane: ControlPlane, namespace: str) -> list[str]:
     return sorted(
         result["device"]
         for claim in found(plane, namespace, "resourceclaims")
-        for result in claim.get("status", {}).get("allocation", {}).get("devices", {})["results"]
+        for result in claim.get("status", {})
+        .get("allocation", {})
+        .get("devices", {})
+        .get("results", ())
     )
 
 

@@ -42,9 +42,10 @@ class NextMove:
     @property
     def reason(self) -> str:
         """What the move is for, in words."""
+        moves = "1 move" if self.moves == 1 else f"{self.moves} moves"
         return (
-            f"{self.profile} to another card, the first of {self.moves} moves after which"
-            f" {self.cards_after} cards do in place of {self.cards_before}"
+            f"{self.profile} to another card: with {moves} the slices of {self.cards_before} cards"
+            f" are on {self.cards_after}"
         )
 
 

@@ -1,0 +1,122 @@
+"""Which pod is moved next, and that moves come to an end with the cards that were planned."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rightslice.core.packing.live import cards_in_use
+from rightslice.core.packing.repack import RepackPlan, repack
+from rightslice.edge.catalog_files import Catalog
+from rightslice.kube.cluster.dra import DraUnit
+from rightslice.kube.repack.boards import Board, boards
+from rightslice.kube.repack.plan import NextMove, next_move
+from tests.unit.kube.cluster.dra_worlds import PRODUCT
+from tests.unit.kube.repack.worlds import cards, own_pod
+
+SMALL, MIDDLE = "gpu-{}-mig-1g5gb-19-{}", "gpu-{}-mig-2g10gb-14-{}"
+PROFILES = [one.name for one in Catalog().mig_gpu("A100-40GB").profiles if "+" not in one.name]
+
+
+def _board(count: int, held: dict[str, str], *, owned: set[str], stays: set[str]) -> Board:
+    cluster, hardware = cards(count, held)
+    pods = [own_pod(name, name.split("-")[0]) for name in owned]
+    (board,) = boards(cluster, hardware, pods, {("n", one): "stays" for one in stays})
+    return board
+
+
+def _next(count: int, held: dict[str, str], **stays: bool) -> NextMove | None:
+    owned = {pod for pod in held.values() if not pod.startswith("other")}
+    kept = {name for name, is_kept in stays.items() if is_kept}
+    return next_move(_board(count, held, owned=owned, stays=kept), 3.0)
+
+
+def test_the_smaller_effort_frees_a_card() -> None:
+    """Two slices on one card, one on the other: the one goes to the two."""
+    held = {SMALL.format(0, 0): "a-1", SMALL.format(0, 1): "b-1", MIDDLE.format(1, 0): "c-1"}
+    found = _next(2, held)
+    assert found is not None
+    assert (found.pod.name, found.former, found.wanted) == ("c-1", "GPU-a-1", "GPU-a-0")
+    assert (found.cards_before, found.cards_after, found.moves) == (2, 1, 1)
+    assert "with 1 move" in found.reason
+
+
+def test_what_is_not_ours_stays() -> None:
+    """Then the other pod goes to it; where neither may go, nothing is done."""
+    held = {SMALL.format(0, 0): "a-1", MIDDLE.format(1, 0): "other"}
+    found = _next(2, held)
+    assert found is not None
+    assert (found.pod.name, found.wanted) == ("a-1", "GPU-a-1")
+    assert _next(2, held, a=True) is None
+
+
+def test_one_card_has_nothing_to_free() -> None:
+    """As few as can be."""
+    assert _next(2, {SMALL.format(0, 0): "a-1", SMALL.format(0, 1): "b-1"}) is None
+
+
+def test_a_card_that_is_held_whole_takes_no_part() -> None:
+    """Nothing can be put beside a whole card's claim."""
+    assert _next(2, {SMALL.format(0, 0): "a-1", "gpu-1": "other"}) is None
+
+
+def test_more_moves_than_a_card_is_worth_are_not_made() -> None:
+    """Four slices against one, of which only the four may move."""
+    held = {SMALL.format(0, start): f"a-{start}" for start in range(4)}
+    held[MIDDLE.format(1, 0)] = "other"
+    board = _board(2, held, owned={f"a-{start}" for start in range(4)}, stays=set())
+    assert next_move(board, 3.0) is None
+    assert next_move(board, 5.0) is not None
+
+
+spreads = st.lists(st.tuples(st.sampled_from(PROFILES), st.integers(0, 3), st.booleans()),
+                   min_size=1, max_size=9)  # fmt: skip
+
+
+@settings(max_examples=12, deadline=None)
+@given(spread=spreads)
+def test_moves_end_with_the_planned_cards(spread: list[tuple[str, int, bool]]) -> None:
+    """Whatever is spread over four cards: each next move is possible, and the end is the plan's."""
+    held = _placed(spread)
+    owned = {pod for pod in held.values() if pod.startswith("pod")}
+    if not held:
+        return
+    board = _board(4, held, owned=owned, stays=set())
+    planned = repack(board.state)
+    moves = 0
+    while (move := next_move(board, float(len(held)))) is not None:
+        moves += 1
+        held = _moved(held, board, move)
+        board = _board(4, held, owned=owned, stays=set())
+        assert moves <= 3 * len(held)
+    if isinstance(planned, RepackPlan) and moves:
+        assert cards_in_use(board.state) <= planned.cards_after
+
+
+def _placed(spread: list[tuple[str, int, bool]]) -> dict[str, str]:
+    held: dict[str, str] = {}
+    for number, (profile, card, is_ours) in enumerate(spread):
+        device = _first_fit(held, profile, f"GPU-a-{card}")
+        if device is not None:
+            held[device] = f"pod{number}-1" if is_ours else f"other{number}"
+    return held
+
+
+def _moved(held: dict[str, str], board: Board, move: NextMove) -> dict[str, str]:
+    """Return what is held when the scheduler has placed the replacement and the pod is gone."""
+    assert board.state.cards
+    device = _first_fit(held, move.profile, move.wanted)
+    assert device is not None
+    rest = {name: pod for name, pod in held.items() if pod != move.pod.name}
+    return {**rest, device: move.pod.name}
+
+
+def _first_fit(held: dict[str, str], profile: str, card: str) -> str | None:
+    cluster, _ = cards(4, held)
+    pool = cluster.nodes[0].dra
+    assert pool is not None
+    name = next(one for one in PROFILES if one == profile)
+    for one in pool.stock.of(DraUnit(product=PRODUCT, profile=name, device_class="")):
+        if one.card == card and one.name not in pool.taken and pool.fits(one):
+            return one.name.removeprefix("a/")
+    return None

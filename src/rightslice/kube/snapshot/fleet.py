@@ -13,6 +13,7 @@ from typing import Final
 
 from rightslice.core.catalog.fleet import Fleet, Quota, Team
 from rightslice.core.catalog.resource import WHOLE
+from rightslice.core.catalog.together import Apart
 from rightslice.errors import InputError
 from rightslice.kube.admission.offers import is_gpu
 from rightslice.kube.cluster.hardware import NodeHardware, hardware_of
@@ -36,6 +37,7 @@ from rightslice.kube.snapshot.servers import (
 from rightslice.kube.snapshot.value import Snapshot
 
 _NOT_ON: Final = "nodes: by its selector"
+_ONE_EACH: Final = "nodes: its anti-affinity to its own pods"
 _DEVICES: Final = ".deviceclass.resource.k8s.io/devices"
 
 
@@ -211,12 +213,15 @@ def _bounded(one: Planned, grouped: Grouped, nodes: Mapping[str, ClusterNode]) -
         return one
     allowed = [name for name, members in grouped.nodes.items() if bounds.allows(nodes[members[0]])]
     out = [name for name in grouped.nodes if name not in allowed]
-    if not out:
-        return one
-    told = f"{_NOT_ON}, affinity or tolerations not on {', '.join(out)}"
-    known = tuple(text for text in one.assumed if not text.startswith(_NOT_ON))
-    workload = replace(one.workload, groups=frozenset(allowed))
-    return replace(one, workload=workload, assumed=(*known, told))
+    told = [f"{_NOT_ON}, affinity or tolerations not on {', '.join(out)}"] if out else []
+    workload = replace(one.workload, groups=frozenset(allowed) if out else None)
+    most = max((len(grouped.nodes[name]) for name in allowed), default=0)
+    if workload.apart is Apart.NODE and most < workload.min_replicas:
+        # A plan keeps a server's replicas in one group; refusing it would be no answer.
+        workload = replace(workload, apart=Apart.NOTHING)
+        told.append(f"{_ONE_EACH} is not followed: no group that it may use has as many nodes")
+    known = (text for text in one.assumed if not text.startswith((_NOT_ON, _ONE_EACH)))
+    return replace(one, workload=workload, assumed=(*known, *told))
 
 
 def _judged(

@@ -83,6 +83,20 @@ def test_groups_that_are_ruled_out_are_told() -> None:
     )
 
 
+@pytest.mark.parametrize(("nodes", "apart"), [("abc", Apart.NODE), ("ab", Apart.NOTHING)])
+def test_apart_where_a_group_has_the_nodes(nodes: str, apart: Apart) -> None:
+    """Three replicas keep apart on three equal nodes; on two that is told and not followed."""
+    made = server("s", ["a", "b", "b"])
+    template = made[0]["spec"]["template"]
+    template["metadata"]["labels"] = {"app": "s"}
+    term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "s"}}}
+    template["spec"]["affinity"] = {"podAntiAffinity": {_REQUIRED: [term]}}
+    (planned,) = fleet(*(node(name) for name in nodes), made).planned
+    assert planned.workload.apart is apart
+    told = any("its own pods is not followed" in text for text in planned.assumed)
+    assert told == (apart is Apart.NOTHING)
+
+
 def test_who_may_use_no_node_stays_where_it_is() -> None:
     """Its GPU is held, and the plan is made of the rest."""
     made, other = server("s", [""]), server("t", ["a"])

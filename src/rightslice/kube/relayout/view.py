@@ -31,7 +31,7 @@ class Pass:
             if one.mode is not Mode.ENFORCE:
                 found[key] = f"is in mode {one.mode.value}"
             elif one.outcome is not Outcome.RECOMMENDED:
-                found[key] = "has no place that holds its load"
+                found[key] = "waits itself for a place that holds its load"
             elif settled and one.status.proposed is not None:
                 found[key] = "is being moved already"
         return found

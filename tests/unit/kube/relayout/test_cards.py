@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rightslice.core.catalog.mig import MigGrid, ProfileName
@@ -69,6 +69,7 @@ def test_too_little_says_by_how_much(
     assert says in found.reason
 
 
+@settings(deadline=None)
 @given(
     cards=st.integers(1, 4), cut=st.integers(0, 4), whole=st.integers(0, 2),
     wanted=st.dictionaries(st.sampled_from([one.name for one in GRID.profiles]), st.integers(0, 4)),

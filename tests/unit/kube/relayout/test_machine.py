@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rightslice.kube.relayout.limits import Limits
@@ -161,6 +161,7 @@ def test_the_label_waits_until_the_configuration_is_there() -> None:
     assert found.record.step is LayoutStep.DRAINED
 
 
+@settings(deadline=None)
 @given(
     answers=st.fixed_dictionaries(
         {}, optional={

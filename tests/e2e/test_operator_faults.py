@@ -24,6 +24,7 @@ from tests.e2e.operating import (
 )
 from tests.e2e.waiting import eventually
 from tools.crds import FOLDER
+from tools.testbed import nodes
 from tools.testbed.control_plane import ControlPlane
 from tools.testbed.nodes import GpuNode
 
@@ -232,4 +233,7 @@ def test_a_node_vanishes_with_its_slices(
         plane.kubectl("delete", "node", "vanishing", "--wait=false")
         eventually(lambda: served_by(plane, namespace) == "nvidia.com/gpu", 90)
         until_settled(plane, namespace, "opt")
+        eventually(lambda: owned(plane, namespace) == EACH, 60)
+        nodes.create(plane, sliced)
+        eventually(lambda: served_by(plane, namespace) == "nvidia.com/mig-1g.5gb", 60)
         eventually(lambda: owned(plane, namespace) == EACH, 60)

@@ -49,3 +49,13 @@ def test_every_metric_of_the_runbook_exists() -> None:
     named = set(re.findall(r"rightslice_\w+", RUNBOOK))
     assert named
     assert {one.removesuffix("_bucket") for one in named} <= set(METRICS)
+
+
+def test_every_right_of_the_chart_is_explained() -> None:
+    """Each resource of the operator's roles stands in the table of its rights."""
+    chart = (ROOT / "charts/rightslice/templates/operator.yaml").read_text("utf-8")
+    section = PAGE.partition("## Rights of the operator")[2].partition("\n## ")[0]
+    lists = re.findall(r"resources: \[([^]]+)\]", chart)
+    named = {name for one in lists for name in one.split(", ")} - {"configmaps"}
+    assert len(named) > 15
+    assert {one for one in named if not re.search(rf"[| ]{one}\b", section)} == set()

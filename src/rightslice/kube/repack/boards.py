@@ -17,7 +17,7 @@ from rightslice.core.packing.live import LiveCard, LivePod, LiveSlice, LiveState
 from rightslice.kube.cluster.dra import DraDevice, DraPool
 from rightslice.kube.cluster.filters import NodeFilter
 from rightslice.kube.cluster.hardware import NodeHardware
-from rightslice.kube.cluster.view import Cluster
+from rightslice.kube.cluster.view import Cluster, ClusterNode
 from rightslice.kube.operate.offers import TOLERATIONS
 from rightslice.kube.operate.view import Key
 from rightslice.kube.repack.pods import OwnPod
@@ -33,15 +33,15 @@ class Board:
     state: LiveState
     pods: Mapping[str, OwnPod]
     """Pods that may be moved, by the name that they have in `state`."""
-    pools: Mapping[str, DraPool]
-    """Of the node of each card, by the card's UUID."""
+    nodes: Mapping[str, ClusterNode]
+    """The node of each card, by the card's UUID."""
 
 
 @dataclass
 class _Cards:
     grid: MigGrid
     cards: list[LiveCard] = field(default_factory=list)
-    pools: dict[str, DraPool] = field(default_factory=dict)
+    nodes: dict[str, ClusterNode] = field(default_factory=dict)
 
 
 def boards(
@@ -73,7 +73,7 @@ def boards(
             board = found.setdefault(product, _Cards(grid))
             for name, slices in _cards(node.dra, product, grid, movable).items():
                 board.cards.append(LiveCard(name=name, node=node.name, slices=slices))
-                board.pools[name] = node.dra
+                board.nodes[name] = node
     return tuple(_board(product, one, movable) for product, one in found.items() if one.cards)
 
 
@@ -83,7 +83,7 @@ def _board(product: str, one: _Cards, movable: Mapping[Key, OwnPod]) -> Board:
     )
     state = LiveState(grid=one.grid, cards=tuple(one.cards), floors=dict(running))
     pods = {"/".join(key): pod for key, pod in movable.items()}
-    return Board(product=product, state=state, pods=pods, pools=one.pools)
+    return Board(product=product, state=state, pods=pods, nodes=one.nodes)
 
 
 def _grids(hardware: NodeHardware | None) -> dict[str, MigGrid]:

@@ -17,6 +17,7 @@ from rightslice.core.packing.live import LiveCard, LiveSlice, LiveState, cards_i
 from rightslice.core.packing.repack import RepackLimits, RepackPlan, best_moves
 from rightslice.core.packing.steps import Step, StepKind
 from rightslice.kube.cluster.dra import DraPool
+from rightslice.kube.cluster.view import ClusterNode
 from rightslice.kube.repack.boards import Board
 from rightslice.kube.repack.pods import OwnPod
 
@@ -83,8 +84,12 @@ def _possible(plan: RepackPlan) -> Iterator[Step]:
 
 def _after(board: Board, step: Step) -> tuple[LiveState, Placement] | None:
     """Return the state after *step*, and where the pod is then; None when it cannot be now."""
-    start = _first_fit(board.pools[step.card], board.product, step)
-    if start is None or step.pod is None:
+    node = board.nodes[step.card]
+    pod = None if step.pod is None else board.pods.get(step.pod.name)
+    if pod is None or node.dra is None or not _has_room(node, pod):
+        return None
+    start = _first_fit(node.dra, board.product, step)
+    if start is None:
         return None
     place = Placement(start=start, profile=step.placement.profile)
     gone, made = step.from_placement, LiveSlice(placement=place, pod=step.pod)
@@ -97,6 +102,11 @@ def _after(board: Board, step: Step) -> tuple[LiveState, Placement] | None:
             slices = (*slices, made)
         cards.append(replace(card, slices=slices))
     return replace(board.state, cards=tuple(cards)), place
+
+
+def _has_room(node: ClusterNode, pod: OwnPod) -> bool:
+    """Whether *node* has CPU, memory and the like for another such pod, beside those there."""
+    return all(node.free_milli.get(name, 0) >= need for name, need in pod.needs_milli.items())
 
 
 def _first_fit(pool: DraPool, product: str, step: Step) -> int | None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from rightslice.errors import InputError
+from rightslice.kube.cluster.demand import pod_requests
 from rightslice.kube.cluster.dra_read import noted_claims
 from rightslice.kube.crd.decode import decode, encode
 from rightslice.kube.crd.deployment import PodMove
@@ -69,6 +72,8 @@ class OwnPod:
     is_ready: bool
     is_going: bool
     created: str
+    needs_milli: Mapping[str, int]
+    """What it asks its node for, in thousandths rounded up: CPU, memory, a place among the pods."""
     claims: bool
     """Whether its device comes by a claim of ours."""
     is_marked: bool
@@ -111,10 +116,18 @@ def read_own_pod(pod: Mapping[str, object]) -> OwnPod | None:
         ),
         is_going=metadata.get("deletionTimestamp") is not None,
         created=text(metadata.get("creationTimestamp")) or "",
+        needs_milli=_needs(pod),
         claims=bool(noted_claims(pod)),
         is_marked=COST in notes,
         note=_note(notes.get(MOVE)) if MOVE in labels else None,
     )
+
+
+def _needs(pod: Mapping[str, object]) -> dict[str, int]:
+    try:
+        return {name: math.ceil(many * 1000) for name, many in pod_requests(pod).items() if many}
+    except InputError:
+        return {}
 
 
 def _note(written: object) -> MoveNote | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -58,6 +60,15 @@ def test_one_card_has_nothing_to_free() -> None:
 def test_a_card_that_is_held_whole_takes_no_part() -> None:
     """Nothing can be put beside a whole card's claim."""
     assert _next(2, {SMALL.format(0, 0): "a-1", "gpu-1": "other"}) is None
+
+
+def test_a_node_without_room_for_the_rest_of_the_pod_is_no_place() -> None:
+    """The replacement runs beside the pod: CPU, memory, a place among the pods."""
+    held = {SMALL.format(0, 0): "a-1", MIDDLE.format(1, 0): "b-1"}
+    board = _board(2, held, owned={"a-1", "b-1"}, stays=set())
+    greedy = {name: replace(pod, needs_milli={"cpu": 97_000}) for name, pod in board.pods.items()}
+    assert next_move(board, 3.0) is not None
+    assert next_move(replace(board, pods=greedy), 3.0) is None
 
 
 def test_more_moves_than_a_card_is_worth_are_not_made() -> None:

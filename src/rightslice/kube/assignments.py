@@ -13,7 +13,7 @@ from rightslice.core.catalog.mig import ProfileName
 from rightslice.core.catalog.share import Exclusive, MigSlice, Share
 from rightslice.core.fit.result import Candidate, Offer, Recommendation
 from rightslice.core.perf.result import Prediction
-from rightslice.core.plan.result import CardPlan, Placed, Plan
+from rightslice.core.plan.result import CardPlan, Placed, Plan, Slot
 from rightslice.core.sizing.result import EffectiveFlags, Sizing
 from rightslice.kube.manifest import object_names
 
@@ -69,18 +69,22 @@ def assignments(plan: Plan) -> tuple[Assignment, ...]:
     """Return every workload of *plan* that runs, in the plan's order."""
     names = object_names(item.name for item in plan.workloads)
     groups = {group.name: group for group in plan.fleet.nodes}
+    cards: dict[str, list[CardPlan]] = {name: [] for name in groups}
+    held: dict[str, list[tuple[CardPlan, Slot]]] = {item.name: [] for item in plan.workloads}
+    for card in plan.cards:
+        cards[card.group_name].append(card)
+        for slot in card.slots:
+            held[slot.workload].append((card, slot))
+    spare: dict[tuple[str, Share, int], int] = {}
     found = []
     for item in plan.workloads:
         if item.placed is None:
             continue
         offer = item.placed.candidate.offer
-        cards = [card for card in plan.cards if card.group_name == offer.pool]
-        used = [
-            (card.node, card.card)
-            for card in cards
-            if any(slot.workload == item.name for slot in card.slots)
-        ]
-        nodes = dict.fromkeys(node for node, _ in used)
+        asked = offer.pool, offer.device.share, offer.tensor_parallel
+        if asked not in spare:
+            spare[asked] = spare_replicas(*asked[1:], cards[offer.pool])
+        used = tuple(dict.fromkeys((card.node, card.card) for card, _ in held[item.name]))
         found.append(
             Assignment(
                 name=names[item.name],
@@ -88,14 +92,13 @@ def assignments(plan: Plan) -> tuple[Assignment, ...]:
                 workload=item.workload,
                 placed=item.placed,
                 group=groups[offer.pool],
-                nodes=tuple(nodes),
-                spare=spare_replicas(offer.device.share, offer.tensor_parallel, cards),
-                cards=tuple(used),
+                nodes=tuple(dict.fromkeys(node for node, _ in used)),
+                spare=spare[asked],
+                cards=used,
                 starts=tuple(
                     (card.node, card.card, slot.placement.start)
-                    for card in cards
-                    for slot in card.slots
-                    if slot.workload == item.name and slot.placement is not None
+                    for card, slot in held[item.name]
+                    if slot.placement is not None
                 ),
                 alternatives=_alternatives(item.recommendation, item.placed),
             )

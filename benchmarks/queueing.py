@@ -1,11 +1,19 @@
 """The closed forms against a discrete-event simulation of a continuously batching server.
 
-    .venv/bin/python benchmarks/queueing.py [--requests 6000]
+    .venv/bin/python benchmarks/queueing.py [--requests 4000] [--runs 4]
 
 The simulated server runs steps one after the other. Decoding sequences get a token a step; prompts
 that wait are computed in order of arrival as far as the step's token budget goes, and lengthen the
 step by their prefill time; a request gets its first token at the end of the step that completes
-its prompt. Events are totally ordered by (time, number), and the seeds are fixed.
+its prompt. Events are totally ordered by (time, number), and the seeds are fixed. Queues for places
+come and go in long spells: of one run of 25,000 requests at 80 % load the mean time to first token
+lies anywhere from 39 to 50 ms, so runs with several seeds are taken together. Where waits come in
+steps, of no prompt or one, p95 jumps with chance: it is compared once more with what lies between
+the simulated p94 and p96, the sampling error of some 2,000 requests.
+
+Clients whose answers are all exactly equally long are told apart. They stay in step: their prompts
+come together and are missing from the steps that decode, with which TPOT is deliberately not
+credited, since a stated length stands for lengths near it.
 """
 
 from __future__ import annotations
@@ -27,7 +35,11 @@ from rightslice.core.perf.queueing import largest_stable_rate, open_loop
 from rightslice.core.perf.roofline import Step
 
 WARM_UP: Final = 0.2
-LOADS: Final = (0.3, 0.5, 0.7, 0.8, 0.9)
+LOADS: Final = (0.3, 0.5, 0.7, 0.8, 0.85, 0.9)
+PROMISED: Final = 0.8
+"""Load up to which the aims below hold."""
+AIM_TPOT: Final = 0.10
+AIM_P95: Final = 0.15
 SHAPES: Final = (
     ("1024 in, 128 out", 1024, 128, 0.0),
     ("512 in, 400 out", 512, 400, 0.0),
@@ -133,9 +145,11 @@ def outputs(mean: int, sigma: float) -> Lengths:
     return Lengths.lognormal(mean / math.exp(sigma * sigma / 2), sigma)
 
 
-def simulate_open(step: Step, lengths: Lengths, rate: float, count: int) -> list[Request]:
+def simulate_open(
+    step: Step, lengths: Lengths, rate: float, count: int, seed: int
+) -> list[Request]:
     """Return *count* requests that arrived at *rate*, by a Poisson process."""
-    dice = random.Random(7)  # noqa: S311 - a simulation, no secret
+    dice = random.Random(seed)  # noqa: S311 - a simulation, no secret
     state, now, next_at, sent = Simulation(step), 0.0, dice.expovariate(rate), 0
     while len(state.finished) < count:
         while next_at <= now and sent < count:
@@ -179,27 +193,76 @@ def _one_run(step: Step, lengths: Lengths, clients: int, dice: random.Random) ->
     return state.finished
 
 
-def measured(requests: list[Request]) -> tuple[float, float, float]:
-    """Return mean TPOT over tokens, mean TTFT and p95 TTFT, in seconds."""
-    kept = requests
-    tokens = sum(r.output - 1 for r in kept)
-    tpot = sum(r.finished - r.first for r in kept) / tokens
-    first = sorted(r.first - r.arrived for r in kept)
-    return tpot, statistics.mean(first), first[int(0.95 * len(first))]
+@dataclass(frozen=True)
+class Measured:
+    """Mean TPOT over tokens, mean TTFT and percentiles of TTFT, in seconds."""
+
+    tpot: float
+    ttft: float
+    p94: float
+    p95: float
+    p96: float
 
 
-def compare(label: str, simulated: tuple[float, float, float], formula: Operation) -> None:
+def measured(requests: list[Request]) -> Measured:
+    """Return what *requests* saw."""
+    tokens = sum(r.output - 1 for r in requests)
+    first = sorted(r.first - r.arrived for r in requests)
+    p94, p95, p96 = (first[int(q * len(first))] for q in (0.94, 0.95, 0.96))
+    return Measured(
+        tpot=sum(r.finished - r.first for r in requests) / tokens,
+        ttft=statistics.mean(first),
+        p94=p94,
+        p95=p95,
+        p96=p96,
+    )
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One case: what it is, and by how much the formula is off."""
+
+    label: str
+    tpot: float
+    p95: float
+    beside: float
+    """Of p95, beyond what lies between the simulated p94 and p96."""
+
+
+def compare(label: str, simulated: Measured, formula: Operation) -> Compared:
     """Print one line: simulated figures and the formula's error."""
+    seen = (simulated.tpot, simulated.ttft, simulated.p95)
     said = (formula.tpot.mean, formula.ttft.mean, formula.ttft.p95)
+    errors = [guess / truth - 1 for truth, guess in zip(seen, said, strict=True)]
     cells = "".join(
-        f"{truth * 1e3:>10.1f}{guess / truth - 1:>+8.1%}"
-        for truth, guess in zip(simulated, said, strict=True)
+        f"{truth * 1e3:>10.1f}{error:>+8.1%}" for truth, error in zip(seen, errors, strict=True)
     )
     print(f"{label:<34}{cells}")
+    low, high = formula.ttft.p95 / simulated.p94 - 1, formula.ttft.p95 / simulated.p96 - 1
+    return Compared(label, errors[0], errors[2], min(low, 0.0) + max(high, 0.0))
 
 
-def open_grid(count: int) -> None:
-    """Print rates, as shares of the largest stable one."""
+def summary(name: str, cases: list[Compared]) -> None:
+    """Print how many of *cases* are within the aims, and those that are not."""
+    within = [abs(case.tpot) <= AIM_TPOT for case in cases]
+    near = [abs(case.p95) <= AIM_P95 for case in cases]
+    told = sum(abs(case.beside) <= AIM_P95 for case in cases)
+    print(
+        f"\n{name}: mean TPOT within {AIM_TPOT:.0%} in {sum(within)} of {len(cases)},"
+        f" p95 TTFT within {AIM_P95:.0%} in {sum(near)}; in {told} of what lies between the"
+        " simulated p94 and p96"
+    )
+    for case, one, other in zip(cases, within, near, strict=True):
+        if not (one and other):
+            print(
+                f"  {case.label.strip():<40} TPOT {case.tpot:+.1%}, p95 TTFT {case.p95:+.1%}"
+                f" ({case.beside:+.1%})"
+            )
+
+
+def open_grid(count: int, runs: int) -> list[Compared]:
+    """Print rates, as shares of the largest stable one; return those with a promise."""
+    found = []
     for name, prompt, mean, sigma in SHAPES:
         step, lengths = server(prompt, BUDGET), outputs(mean, sigma)
         traffic = Traffic(
@@ -208,13 +271,25 @@ def open_grid(count: int) -> None:
         limit = largest_stable_rate(step, traffic, CAPACITY)
         for load in LOADS:
             rate = load * limit
-            seen = measured(simulate_open(step, lengths, rate, count))
+            seen = [
+                request
+                for seed in range(runs)
+                for request in simulate_open(step, lengths, rate, count, seed)
+            ]
             guess = open_loop(step, traffic, rate, CAPACITY)
-            compare(f"open   {name:<18}{load:>5.0%}", seen, guess)
+            case = compare(f"open   {name:<18}{load:>5.0%}", measured(seen), guess)
+            if load <= PROMISED:
+                found.append(case)
+    return found
 
 
-def closed_grid(count: int) -> None:
-    """Print clients: lengths, how much they vary, steps of several sizes."""
+def closed_grid(count: int) -> tuple[list[Compared], list[Compared]]:
+    """Print clients: lengths, how much they vary, steps of several sizes.
+
+    Return the cases whose lengths vary, and those with equal ones.
+    """
+    varied: list[Compared] = []
+    equal: list[Compared] = []
     for prompt, mean, chunk in CLOSED:
         for sigma in SIGMAS:
             for clients in CLIENTS:
@@ -223,17 +298,23 @@ def closed_grid(count: int) -> None:
                 traffic = Traffic(load=load, input=Lengths.fixed(prompt), output=lengths)
                 seen = measured(simulate_closed(step, lengths, clients, count))
                 guess = closed_loop(step, traffic, clients, CAPACITY)
-                compare(f"{prompt} in {mean} out {chunk} s {sigma:<4} c {clients}", seen, guess)
+                label = f"{prompt} in {mean} out {chunk} s {sigma:<4} c {clients}"
+                (varied if sigma else equal).append(compare(label, seen, guess))
+    return varied, equal
 
 
 def main() -> None:
-    """Print both grids."""
+    """Print both grids, and what came of them."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--requests", type=int, default=6000)
-    count = parser.parse_args().requests
+    parser.add_argument("--requests", type=int, default=4000, help="of each run")
+    parser.add_argument("--runs", type=int, default=4, help="of each rate")
+    arguments = parser.parse_args()
     print(f"{'simulated (ms) and error':<34}{'TPOT':>10}{'':>8}{'TTFT':>10}{'':>8}{'p95':>10}")
-    open_grid(count)
-    closed_grid(count // 3)
+    rates = open_grid(arguments.requests, arguments.runs)
+    varied, equal = closed_grid(arguments.requests)
+    summary(f"rates up to {PROMISED:.0%} of the stable one", rates)
+    summary("clients, lengths that vary", varied)
+    summary("clients, equal lengths: in step, TPOT not credited", equal)
 
 
 if __name__ == "__main__":

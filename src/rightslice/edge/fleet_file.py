@@ -280,6 +280,7 @@ class _FleetReader:
             "max_replicas": workload.replicas.max or workload.replicas.min,
             "priority": workload.priority,
             "isolation": Isolation(workload.isolation),
+            "kv_cache_dtypes": tuple(workload.kv_cache_dtypes),
             "confidence": self.maybe(f"{path}.confidence", _confidence, workload.confidence)
             or confidence,
             "pod_cpu_cores": self.maybe(f"{path}.cpu", _cores, workload.cpu),

@@ -267,6 +267,13 @@ class Workload(_Shape, frozen=True, kw_only=True):
         Literal["hardware", "none"],
         Meta(description="hardware: whole cards and MIG slices only; none: shared cards too."),
     ] = "hardware"
+    kv_cache_dtypes: Annotated[
+        list[Literal["fp8"]],
+        Meta(
+            description="Formats that the KV cache may be kept in where 16 bit do not hold: twice"
+            " the tokens, at some loss of precision. flags.kvCacheDtype asks for one outright."
+        ),
+    ] = []
     confidence: Annotated[
         Quantity | None,
         Meta(

@@ -130,6 +130,15 @@ def test_a_workload_may_be_less_sure_than_its_fleet() -> None:
     assert _with("input: 128", "input: 128\n      confidence: 50%").workloads[0].confidence == 0.5
 
 
+def test_a_workload_may_allow_a_smaller_cache() -> None:
+    """None is allowed where none is named; another format than fp8 is a mistake."""
+    assert _parse(BASE).workloads[0].kv_cache_dtypes == ()
+    allowed = _with("input: 128", "input: 128\n      kvCacheDtypes: [fp8]").workloads[0]
+    assert allowed.kv_cache_dtypes == ("fp8",)
+    with pytest.raises(InputError, match="kvCacheDtypes"):
+        _with("input: 128", "input: 128\n      kvCacheDtypes: [int4]")
+
+
 def test_cards_shared_by_mps() -> None:
     """So many clients a card; the cards are not cut."""
     group = _with("mig: mixed", "mps: {replicas: 2}").nodes[0]

@@ -47,8 +47,8 @@ _NEAR: Final = 64
 """Chains whose likeliest state is no further are summed from none on."""
 _LEFT: Final = 10.0
 """One in so many of the slowest requests is taken to have found a place, at least."""
-_REST: Final = 4.0
-"""A rest of a prompt, however small, takes a step: from a quarter on it is taken for a whole one,
+_REST: Final = 8.0
+"""A rest of a prompt, however small, takes a step: from an eighth on it is taken for a whole one,
 below by its part, so that latencies stay continuous."""
 _MEMORY_OF_BATCH: Final = math.sqrt(2 / math.e)
 

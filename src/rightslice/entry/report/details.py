@@ -52,6 +52,8 @@ def _summary_line(item: WorkloadPlan) -> Html:
         _replicas(workload.min_replicas, workload.max_replicas),
         f"isolation: {workload.isolation.value}",
     ]
+    if workload.kv_cache_dtypes:
+        words.append(f"KV cache in {', '.join(workload.kv_cache_dtypes)} allowed")
     point = item.recommendation.at_point_estimate
     chosen = item.recommendation.chosen
     if point is not None and (chosen is None or point != chosen.offer.name):

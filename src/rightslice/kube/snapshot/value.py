@@ -19,6 +19,7 @@ from rightslice.kube.parse.accelerators import read_request
 from rightslice.kube.parse.decoded import at, items, mapping, text, walk
 from rightslice.kube.snapshot.hide import Hider
 from rightslice.kube.snapshot.kinds import FIELDS, NAMES, OTHER_POD
+from rightslice.kube.snapshot.settings import renamed, with_shown_settings
 
 Decoded = Mapping[str, object]
 API_VERSION: Final = f"{GROUP}/v1alpha1"
@@ -33,6 +34,7 @@ _LABELS_LEFT_OUT: Final = "feature.node.kubernetes.io/"
 QUANTIZATION_FILE: Final = "hf_quant_config.json"
 """What is read beside a ConfigMap's config.json, where it is there."""
 _CALIBRATION: Final = "calibration.json"
+_OURS: Final = "ModelDeployment"
 _SELECTIVE: Final = frozenset({"Deployment", "StatefulSet", "LeaderWorkerSet"})
 _Tree = dict[str, Any]
 
@@ -82,6 +84,7 @@ def snapshot_of(
         trimmed = None if given is None else _trimmed(kind, given, hider)
         if trimmed is not None:
             found.setdefault(kind, {})[_place(trimmed)] = trimmed
+    _keep_settings(found, every)
     return Snapshot(
         objects={kind: tuple(alike[key] for key in sorted(alike))
                  for kind, alike in sorted(found.items())},
@@ -89,6 +92,17 @@ def snapshot_of(
         hidden=tuple(dict.fromkeys(hider.places)),
         taken_at=taken_at,
     )  # fmt: skip
+
+
+def _keep_settings(
+    found: dict[str, dict[tuple[str, str], Decoded]], given: Iterable[Decoded]
+) -> None:
+    """Let Deployments be of the settings that are shown, where a part of these was hidden."""
+    shown = found.get(_OURS, {})
+    digests = renamed(shown, {_place(one): one for one in given if one.get("kind") == _OURS})
+    made = found.get("Deployment", {}) if digests else {}
+    for place, one in made.items():
+        made[place] = with_shown_settings(one, digests)
 
 
 def files_named(models: Iterable[Decoded]) -> dict[tuple[str, str], frozenset[str]]:

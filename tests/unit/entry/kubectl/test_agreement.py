@@ -28,6 +28,8 @@ from tests.unit.entry.kubectl.fleets import (
     served,
 )
 
+SECRET = {"name": "HF_TOKEN", "value": "a-made-up-one"}
+"""A snapshot leaves it out, and must decide the same."""
 MISTRAL = "RedHatAI/Mistral-7B-Instruct-v0.3-quantized.w8a16"
 LAYOUTS: tuple[dict[str, int], ...] = (
     {"nvidia.com/mig-1g.5gb": 2, "nvidia.com/mig-2g.10gb": 1, "nvidia.com/mig-3g.20gb": 1},
@@ -49,6 +51,8 @@ SPECS = st.fixed_dictionaries(
         "mode": st.sampled_from(["enforce", "advise", "enforce", "off"]),
         "priority": st.integers(0, 1),
         "confidence": st.sampled_from(["50%", "90%"]),
+        "pod": st.sampled_from([{}, {"cpu": "4", "env": [SECRET]}, {"labels": {"team": "x"}}]),
+        "engine": st.sampled_from([{}, {"flags": ["--api-key=sk-0123456789abcdefgh"]}]),
     }
 )
 FLEETS = st.tuples(
@@ -77,10 +81,15 @@ def _fleet(drawn: tuple[Any, ...]) -> tuple[list[Manifest], str]:
 
 
 def _said(name: str, outcome: str, status: Any) -> tuple[str, tuple[object, ...]]:  # noqa: ANN401 - plain JSON
-    found = status["recommendation"]
+    """Return what must be equal; a flag with a secret is hidden, and so is what it is named by."""
+    found, proposed = status["recommendation"], status["proposed"]
     conditions = [(one["type"], one["status"], one["message"]) for one in status["conditions"]]
-    numbers = None if found is None else (found["offer"], found["flags"], found["refused"])
-    return name, (outcome, numbers, status["proposed"], status["waiting_for"], conditions)
+    numbers = None
+    if found is not None:
+        flags = [one.partition("=")[0] if "--api-key" in one else one for one in found["flags"]]
+        numbers = {**found["offer"], "revision": ""}, flags, found["refused"]
+    to_run = None if proposed is None else {**proposed, "revision": ""}
+    return name, (outcome, numbers, to_run, status["waiting_for"], conditions)
 
 
 def _printed(call: Any, *arguments: str) -> Any:  # noqa: ANN401 - a command line, and its JSON

@@ -278,7 +278,7 @@ def flow_of(step: Step, requests: Requests, law: Law, limit: float) -> Flow:
         tpot=tpot,
         busy=busy,
         step=mean_step,
-        own=step.prefill + step.steps_per_prompt(law.running) * mean_step,
+        own=step.prompt_alone + step.steps_per_prompt(law.running) * mean_step,
         wait=busy * service * variation / (2 * spare),
         shared=_gate(step, law.rate, mean_step, variation),
     )

@@ -159,7 +159,7 @@ def main() -> None:
                 results["live"][mode] = measure_live(
                     Path(folder), (served, nodes, mode), options.minute
                 )
-        show(f"The operator's process: {size}", results["live"])
+            show(f"The operator's process: {size}", results["live"])
     else:
         results["pure"] = {mode: measure_pure(served, nodes, mode) for mode in options.mode}
         show(f"Decisions alone, seconds: {size}", results["pure"])

@@ -258,7 +258,7 @@ class ControlPlane:
             f"--service-account-key-file={pki / 'sa.pub'}",
             f"--service-account-signing-key-file={pki / 'sa.key'}",
             "--service-account-issuer=https://kubernetes.default.svc",
-            "--service-cluster-ip-range=10.0.0.0/24", "--authorization-mode=RBAC",
+            "--service-cluster-ip-range=10.0.0.0/16", "--authorization-mode=RBAC",
             "--endpoint-reconciler-type=none", "--allow-privileged=true",
             "--enable-priority-and-fairness=false", f"--cert-dir={self.folder / 'apiserver'}",
             "--anonymous-auth=true", f"--feature-gates={gates}", *self.api_arguments,

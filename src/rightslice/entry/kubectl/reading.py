@@ -98,7 +98,7 @@ def trials(reach: Reach) -> Trials:
 def _way(reach: Reach) -> Way:
     try:
         from rightslice.edge.cluster.listing import Way  # noqa: PLC0415 - as above
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise UnavailableError(
             f"{error.name} is not installed: install rightslice[cluster]"
         ) from None

@@ -95,7 +95,7 @@ def live_snapshot(
             Way,
             take_snapshot,
         )
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise UnavailableError(
             f"{error.name} is not installed: install rightslice[cluster], or read files of kubectl"
         ) from None

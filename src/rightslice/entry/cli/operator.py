@@ -101,7 +101,7 @@ def operator(  # noqa: PLR0913 - one parameter an option
             OperatorOptions,
             serve,
         )
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise UnavailableError(
             f"{error.name} is not installed: install rightslice[cluster]"
         ) from None

@@ -42,11 +42,11 @@ from rightslice.edge.catalog_files import Catalog
 
 SOLVES_PER_LIFE = 10
 """Solves for each time that as many events have come as slices live."""
-DIAL_BASE, DIAL_PER_MOVE = 2.01, 0.5
+DIAL_BASE, DIAL_PER_MOVE = 2.01, 0.25
 """Moves that a GPU is worth with an empty budget, and more for each move unspent."""
-MOST_UNSPENT, LEAST_UNSPENT, EARNED = 0.2, 12.0, 0.99
-"""The unspent budget is capped at that of a fifth of a mean life, or twelve moves in small fleets:
-freeing one card takes several there as well. A hundredth is not earned, for detours."""
+MOST_UNSPENT, LEAST_UNSPENT, EARNED = 0.2, 5.0, 0.98
+"""The unspent budget is capped at that of a fifth of a mean life, or five moves in small fleets:
+freeing one card takes that many there as well. A fiftieth is not earned, for detours."""
 
 
 @dataclass

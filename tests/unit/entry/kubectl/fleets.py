@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from rightslice.edge.catalog_files import Catalog
+from rightslice.edge.cluster import devices
 from rightslice.edge.cluster.models import config_files, read_model
 from rightslice.edge.cluster.node_prices import card_price
 from rightslice.edge.cluster.recommenders import Recommenders
@@ -99,6 +100,9 @@ def seen(objects: Iterable[Manifest], *, ceiling: str = "enforce", settle: float
             state.put(one["kind"], one)
         elif one["kind"] == "ConfigMap":
             files[object_key(one)] = config_files(one)
+    if any(one["kind"] == "ResourceSlice" for one in every):
+        for kind in devices.KINDS:
+            state.replace_all(kind, [one for one in every if one["kind"] == kind])
     for one in every:
         if one["kind"] == "Model":
             models[object_key(one)] = read_model(one, catalog(), lambda *place: files.get(place))

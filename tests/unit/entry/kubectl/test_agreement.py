@@ -20,6 +20,7 @@ from rightslice.records import to_json
 from tests.unit.entry.kubectl.fleets import (
     NOW,
     Manifest,
+    catalog,
     decisions,
     gpu_node,
     model,
@@ -27,6 +28,7 @@ from tests.unit.entry.kubectl.fleets import (
     played,
     served,
 )
+from tools.testbed.dra import DraNode, driver_classes
 
 SECRET = {"name": "HF_TOKEN", "value": "a-made-up-one"}
 """A snapshot leaves it out, and must decide the same."""
@@ -104,7 +106,22 @@ def _printed(call: Any, *arguments: str) -> Any:  # noqa: ANN401 - a command lin
 @given(FLEETS)
 def test_three_ways_to_ask_give_one_answer(drawn: tuple[Any, ...]) -> None:
     """Offer, replicas, flags, refusals, waiting and conditions are equal, whatever is asked."""
-    objects, ceiling = _fleet(drawn)
+    _check_agreement(*_fleet(drawn))
+
+
+def test_the_three_agree_on_nodes_under_dra() -> None:
+    """Offers come from ResourceSlices, and what claims hold of them is taken."""
+    node = DraNode(
+        node="gpu-0", grid=catalog().mig_gpu("A100-40GB"), product="NVIDIA A100-SXM4-40GB", cards=2
+    )
+    published = [*driver_classes(), *node.slices()]
+    ours = [served("m0"), served("m1", load={"concurrency": 4}), served("m2", mode="enforce")]
+    objects = [gpu_node("gpu-0", {}), *published, model(), operator("enforce"), *ours]
+    assert all(one.outcome.value == "Recommended" for one in decisions(objects))
+    _check_agreement(objects, "enforce")
+
+
+def _check_agreement(objects: list[Manifest], ceiling: str) -> None:
     decided = decisions(objects, ceiling=ceiling)
     told: Told = dict(_said(one.key[1], one.outcome.value, to_json(one.status)) for one in decided)
     with TemporaryDirectory() as folder:

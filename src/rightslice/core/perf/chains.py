@@ -9,8 +9,8 @@ import numpy as np
 
 from rightslice.core.perf.arrays import Array, Index, column, rows_of
 from rightslice.core.perf.growth import growth_of, sums, sums_and_met
+from rightslice.core.perf.law import Law, Met, law_from
 from rightslice.core.perf.operation import QUANTILES
-from rightslice.core.perf.queueing import Law, Met, law_from
 from rightslice.core.perf.roofline import Step
 from rightslice.core.perf.shapes import Requests
 

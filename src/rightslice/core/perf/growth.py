@@ -16,8 +16,8 @@ from typing import Final
 import numpy as np
 
 from rightslice.core.perf.arrays import Array, Index, array_of, column
+from rightslice.core.perf.law import NEGLIGIBLE, decoding_share
 from rightslice.core.perf.operation import QUANTILES
-from rightslice.core.perf.queueing import NEGLIGIBLE, decoding_share
 from rightslice.core.perf.roofline import Step
 from rightslice.core.perf.shapes import Requests
 

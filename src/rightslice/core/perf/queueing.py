@@ -26,25 +26,19 @@ promised there (`STABLE_UTILIZATION`); arrivals burstier than Poisson wait longe
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import accumulate, count
-from operator import mul
 from typing import Final, NamedTuple
 
 from rightslice.core.catalog.traffic import Traffic
 from rightslice.core.perf.arithmetic import Arithmetic
+from rightslice.core.perf.law import NEGLIGIBLE, Law, Met, states_of
 from rightslice.core.perf.operation import NORMAL, QUANTILES, Operation, Spread
 from rightslice.core.perf.roofline import Step
 from rightslice.core.perf.shapes import Requests, requests_of
 
 STABLE_UTILIZATION: Final = 0.85
 """Largest share of the stable rate that is promised: closed forms and simulation part beyond."""
-NEGLIGIBLE: Final = 1e-6
-"""States less likely than this, over the likeliest, are left out."""
-_NEAR: Final = 64
-"""Chains whose likeliest state is no further are summed from none on."""
 _LEFT: Final = 10.0
 """One in so many of the slowest requests is taken to have found a place, at least."""
 _REST: Final = 8.0
@@ -60,7 +54,7 @@ def open_loop(step: Step, traffic: Traffic, rate: float, capacity: int) -> Opera
     limit = stable_rate(step, requests, capacity) if capacity > 0 else 0.0
     if rate >= limit:
         return Operation.unserved(waiting=math.inf, utilization=rate / limit if limit else math.inf)
-    states = _states(step, requests, (rate, limit), capacity)
+    states = states_of(step, requests, (rate, limit), capacity)
     flow = flow_of(step, requests, states.law, limit)
     if flow.busy >= 1:
         return Operation.unserved(waiting=math.inf, utilization=flow.utilization)
@@ -74,7 +68,7 @@ def mean_latencies(step: Step, traffic: Traffic, rate: float, capacity: int) -> 
     limit = stable_rate(step, requests, capacity) if capacity > 0 else 0.0
     if rate >= limit:
         return math.inf, math.inf
-    flow = flow_of(step, requests, _states(step, requests, (rate, limit), capacity).law, limit)
+    flow = flow_of(step, requests, states_of(step, requests, (rate, limit), capacity).law, limit)
     return (flow.tpot, mean_ttft(step, flow)) if flow.busy < 1 else (math.inf, math.inf)
 
 
@@ -108,137 +102,7 @@ def _at_rate(step: Step, requests: Requests, rate: float, capacity: int) -> Step
     limit = stable_rate(full, requests, capacity)
     if rate >= limit:
         return full
-    return step.settled(_states(full, requests, (rate, limit), capacity).law.running)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Law:
-    """The stationary law of the number in system, in its means."""
-
-    rate: float
-    weight: float
-    """Sum of the weights that it was made from, those beyond the capacity included."""
-    running: float
-    waiting: float
-    full: float
-    """Probability that all places are taken."""
-    drain: float
-    """Rate at which a full server's queue shrinks: the largest stable rate less this one."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Met:
-    """The batch that tokens meet: a state counts by the tokens made in it."""
-
-    mean: float
-    quantiles: tuple[float, ...]
-
-
-def decoding_share(step: Step, requests: Requests, rate: float) -> float:
-    """Return (O - 1) / (1 - rate * prefill): steps of a request, prompts taking their time off."""
-    tokens = step.arithmetic.larger(requests.output_tokens - 1, 0.0)
-    return tokens / (1 - rate * step.prefill / step.stages)
-
-
-def law_from(sums: tuple[float, float, float], rate: float, full: float, capacity: float) -> Law:
-    """Return the law of a server that leaves at rate *full* while requests wait for a place.
-
-    *sums*: of the weights of the states up to the capacity, of those weights times the batch, and
-    the weight of the capacity itself. Beyond it weights fall geometrically.
-    """
-    states, batches, at_capacity = sums
-    ratio = rate / full
-    beyond = at_capacity * ratio / (1 - ratio)
-    total = states + beyond
-    return Law(
-        rate=rate,
-        weight=total,
-        running=(batches + capacity * beyond) / total,
-        waiting=beyond / (1 - ratio) / total,
-        full=(at_capacity + beyond) / total,
-        drain=full - rate,
-    )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _States:
-    """The states of one server that are not negligible."""
-
-    law: Law
-    first: int
-    tokens: list[float]
-    """Of first, first + 1, ... sequences: batch times weight, in the factor of `Law.weight`."""
-    beyond: float
-    """Weight of all states with a queue, which count as full."""
-
-    def met(self) -> Met:
-        """Return the batch that tokens meet."""
-        tokens = [*self.tokens]
-        tokens[-1] += (self.first + len(tokens) - 1) * self.beyond
-        squares = sum(map(mul, count(self.first), tokens))
-        gone = list(accumulate(tokens))
-        running, last = self.law.running * self.law.weight, len(gone) - 1
-        found = [float(self.first + min(bisect_left(gone, q * running), last)) for q in QUANTILES]
-        return Met(mean=squares / running, quantiles=tuple(found))
-
-
-def _states(step: Step, requests: Requests, rates: tuple[float, float], capacity: int) -> _States:
-    """Sum the chain of arrivals, of two *rates* the first: n leave at n / stay(n) times it.
-
-    A queue for places drains at the second, the largest stable rate.
-
-    From none on, or from the likeliest state on both ways where that is far.
-    """
-    rate, limit = rates
-    stay = step.each(rate * decoding_share(step, requests, rate), rate * step.prefill)
-    far = capacity > _NEAR and stay(_NEAR) >= _NEAR
-    mode = _mode(stay, capacity) if far else 0
-    first, weights = _downward(stay, mode)
-    weight = most = 1.0
-    n = float(mode)
-    while n < capacity:
-        n += 1.0
-        weight *= stay(n) / n
-        weights.append(weight)
-        if weight > most:
-            most = weight
-        elif weight <= NEGLIGIBLE * most:
-            break
-    while len(weights) > 1 and weights[1] <= NEGLIGIBLE * most:
-        first += 1
-        del weights[0]
-    at_capacity = weights[-1] if first + len(weights) - 1 == capacity else 0.0
-    tokens = list(map(mul, count(first), weights))
-    sums = sum(weights), sum(tokens), at_capacity
-    law = law_from(sums, rate, limit, capacity)
-    return _States(law=law, first=first, tokens=tokens, beyond=law.weight - sums[0])
-
-
-def _downward(stay: Callable[[float], float], mode: int) -> tuple[int, list[float]]:
-    """Return the first state that matters below *mode*, and the weights from it up to *mode*."""
-    down, weight = [1.0], 1.0
-    for n in range(mode, 0, -1):
-        weight *= n / stay(n)
-        down.append(weight)
-        if weight <= NEGLIGIBLE:
-            break
-    down.reverse()
-    return mode + 1 - len(down), down
-
-
-def _mode(stay: Callable[[float], float], capacity: int) -> int:
-    """Return the most likely number in system: the last to leave no faster than arrivals."""
-    high = 1
-    while high <= capacity and stay(high) >= high:
-        high *= 2
-    low, high = high // 2, min(high - 1, capacity)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if stay(middle) >= middle:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+    return step.settled(states_of(full, requests, (rate, limit), capacity).law.running)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -333,22 +197,31 @@ def _ttft(step: Step, requests: Requests, flow: Flow) -> Spread:
     spilled, shared = _spilled(step, flow), flow.shared.waits(arithmetic)
     values = []
     for level, excess in zip(_LEVELS, requests.input_excess, strict=True):
-        tail = larger(level.rare - law.full, level.rare / _LEFT)
-        behind = mean_wait * log(larger(flow.busy / tail, 1.0))
-        together = shared(level.further(log(level.rare / tail)))
+        tail = larger(level.rare - law.full, level.found)
+        further = log(level.rare / tail)
+        together = shared(level.z + further / (level.hazard + level.bend * further))
         together = together + spilled(together - half_step)
-        behind = larger(half_step + behind, together)
-        queued = log(larger(law.full / (level.rare - level.rare / _LEFT), 1.0)) / law.drain
+        behind = half_step + mean_wait * log(larger(flow.busy / tail, 1.0))
+        behind = larger(behind, together)
+        queued = log(larger(law.full / level.queued, 1.0)) / law.drain
         longer = _together(step.prefill * excess, behind + queued, arithmetic)
         values.append((own + longer) * step.ttft_ratio)
     return Spread.ascending(mean_ttft(step, flow), tuple(values), arithmetic)
 
 
 class _Level(NamedTuple):
-    """A percentile of a normal law, and how to go further out from it."""
+    """A percentile of a normal law, and how to go further out from it.
+
+    The hazard h of the law grows by h (h - z), so that what is L logs less likely lies about
+    L / (h + L (h - z) / 2) further out: right within 0.03 up to a tenth of the probability.
+    """
 
     rare: float
     """Probability beyond it."""
+    found: float
+    """The least of it for requests that find a place."""
+    queued: float
+    """The most of it for the others."""
     z: float
     hazard: float
     bend: float
@@ -358,14 +231,7 @@ class _Level(NamedTuple):
         """Return the level of *quantile*, at *z*."""
         rare = 1 - quantile
         hazard = math.exp(-z * z / 2) / math.sqrt(2 * math.pi) / rare
-        return cls(rare, z, hazard, (hazard - z) / 2)
-
-    def further(self, logs: float) -> float:
-        """Return the normal quantile beyond which it is *logs* less likely to be.
-
-        The hazard h of a normal law grows by h (h - z); right within 0.03 up to a tenth.
-        """
-        return self.z + logs / (self.hazard + self.bend * logs)
+        return cls(rare, rare / _LEFT, rare - rare / _LEFT, z, hazard, (hazard - z) / 2)
 
 
 _LEVELS: Final = tuple([_Level.at(q, z) for q, z in zip(QUANTILES, NORMAL, strict=True)])

@@ -29,12 +29,11 @@ from rightslice.core.perf.bands import Doubt
 from rightslice.core.perf.batching import busy_loop
 from rightslice.core.perf.chains import Chains, calm
 from rightslice.core.perf.held import MET, SAME, Ask, Bracket
+from rightslice.core.perf.law import Law, Met
 from rightslice.core.perf.operation import Operation, Spread, end_to_end
 from rightslice.core.perf.queueing import (
     STABLE_UTILIZATION,
     Flow,
-    Law,
-    Met,
     flow_of,
     mean_ttft,
     settled,

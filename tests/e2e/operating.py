@@ -273,7 +273,8 @@ class PodWatch:
             one["type"] == "Ready" and one["status"] == "True"
             for one in pod["status"].get("conditions", [])
         )
-        if event != "DELETED" and ready and metadata.get("deletionTimestamp") is None:
+        is_there = event != "DELETED" and metadata.get("deletionTimestamp") is None
+        if owner and ready and is_there:
             self._ready[metadata["name"]] = owner, *held_by(pod)
 
     def _serving(self, owner: str) -> Serving:

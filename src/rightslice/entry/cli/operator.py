@@ -35,6 +35,9 @@ LeaseNamespace = Annotated[
 Relayout = Annotated[
     bool, typer.Option("--relayout", help="Cut nodes anew for what no free slice gives.")
 ]
+RelayoutToSave = Annotated[
+    bool, typer.Option("--relayout-to-save", help="Cut empty nodes also to lower bills.")
+]
 MigConfigMap = Annotated[
     str,
     typer.Option("--mig-config-map", help="Namespace/name of what mig-manager reads."),
@@ -68,6 +71,7 @@ def operator(  # noqa: PLR0913 - one parameter an option
     resync: Resync = 300.0,
     namespace: LeaseNamespace = "default",
     relayout: Relayout = False,
+    relayout_to_save: RelayoutToSave = False,
     mig_config_map: MigConfigMap = "gpu-operator/custom-mig-parted-config",
     relayout_patience: Patience = 60.0,
     config_delay: ConfigDelay = 90.0,
@@ -118,7 +122,9 @@ def operator(  # noqa: PLR0913 - one parameter an option
     options = OperatorOptions(
         namespace=namespace,
         rules=Rules(ceiling=ceiling, settle_seconds=settle, resync_seconds=resync),
-        layouts=layout_rules(mig_config_map, limits, is_on=relayout),
+        layouts=layout_rules(
+            mig_config_map, limits, is_on=relayout or relayout_to_save, to_save=relayout_to_save
+        ),
         repacks=repack_rules(moves_per_card, repack_rest, is_on=repack),
         kubeconfig=kubeconfig,
         calibrations=calibrations,

@@ -72,12 +72,16 @@ class LayoutRules:
     """What the administrator set."""
 
     is_on: bool = False
+    to_save: bool = False
+    """Whether empty nodes are cut to lower the bill of who runs already."""
     config_map: Key = ("gpu-operator", "custom-mig-parted-config")
     """Namespace and name of the ConfigMap that mig-manager reads (``migManager.config.name``)."""
     limits: Limits = field(default_factory=Limits)
 
 
-def layout_rules(config_map: str, limits: Limits, *, is_on: bool) -> LayoutRules:
+def layout_rules(
+    config_map: str, limits: Limits, *, is_on: bool, to_save: bool = False
+) -> LayoutRules:
     """Return the rules of the command line.
 
     Raises:
@@ -88,7 +92,7 @@ def layout_rules(config_map: str, limits: Limits, *, is_on: bool) -> LayoutRules
         raise InputError(f"--mig-config-map {config_map}: give namespace/name")
     if min(limits.patience_seconds, limits.config_seconds, limits.change_seconds) < 0:
         raise InputError("the times of --relayout must be at least 0 seconds")
-    return LayoutRules(is_on=is_on, config_map=(namespace, name), limits=limits)
+    return LayoutRules(is_on=is_on, to_save=to_save, config_map=(namespace, name), limits=limits)
 
 
 @dataclass
@@ -137,7 +141,7 @@ class Layouts:
         if world.problem is not None:
             return {}
         try:
-            return with_changes(await self._step(found, now), found)
+            return with_changes(await self._step(found), found)
         except (*CallError, NotLeadingError) as error:  # statuses stay as they are
             logger.warning("a change of layout waits: %s", error)
             self.metrics.failures.labels("layout").inc()
@@ -148,20 +152,23 @@ class Layouts:
         """Whether a pass has to come though nothing is seen to have changed."""
         return self._due_at is not None and time.monotonic() >= self._due_at
 
-    async def _step(self, found: Pass, now: dt.datetime) -> dict[Key, LayoutChange]:
+    async def _step(self, found: Pass) -> dict[Key, LayoutChange]:
         going: dict[Key, LayoutChange] = {}
         self._wrote_config = False
         busy = under_way(found.world)
         for node, _ in busy:
             going |= await self._go_on(node.name, found)
         late = {one.key for one in waiting(found.decisions.values())}
-        if late and self._is_plan_due(found, late):
-            self._planned = await self._plan(found, now, is_busy=bool(busy))
+        if (late or self.rules.to_save) and self._is_plan_due(found, late):
+            self._planned = await self._plan(found, is_busy=bool(busy))
             self._planned_at, self._planned_on = time.monotonic(), (found.world.cluster, late)
             await self._tell_plans(self._planned, going, found)
-        if busy or late:
+        if busy or late or self._planned:
             self._due_at = 0.0 if self._wrote_config else time.monotonic() + WAKE_SECONDS
-        planned = {key: one for key, one in self._planned.items() if key in late}
+        planned = {
+            key: one for key, one in self._planned.items()
+            if key in late or (self.rules.to_save and key in found.decisions)
+        }  # fmt: skip
         return {**with_ended(ended_changes(found, self.rules.limits), planned), **going}
 
     def _is_plan_due(self, found: Pass, late: set[Key]) -> bool:
@@ -201,7 +208,7 @@ class Layouts:
             stays = None if stuck is None else stuck.reason
             configs = await self._configs() or {}
             is_configured = configs.get(record.wanted) == entries(record.cuts)
-            why_not = unwanted(demand_key(record), found)
+            why_not = unwanted(record, found)
         return Seen(
             is_cordoned=node.is_cordoned,
             label=node.labels.get(MIG_CONFIG_LABEL, ""),
@@ -257,9 +264,7 @@ class Layouts:
             return
         self._wrote_config = await self.calls.write_config(where, files[1], written)
 
-    async def _plan(
-        self, found: Pass, now: dt.datetime, *, is_busy: bool
-    ) -> dict[Key, LayoutChange]:
+    async def _plan(self, found: Pass, *, is_busy: bool) -> dict[Key, LayoutChange]:
         """Plan for those that wait, begin the first change, and return what to say of each."""
         limits, cluster = self.rules.limits, found.world.cluster
         nodes, refused = sort_nodes(
@@ -277,7 +282,7 @@ class Layouts:
             configs=(await self._configs()) or {},
             limits=limits,
         )
-        made = await asyncio.to_thread(_plans, found, around, now)
+        made = await asyncio.to_thread(_plans, found, around, self.rules.to_save)
         return await self._begin(made, found, is_busy=is_busy)
 
     async def _begin(
@@ -291,7 +296,7 @@ class Layouts:
                 change = LayoutChange(step=LayoutStep.REFUSED, message=one.reason[:2048])
             elif one.demand.mode is not Mode.ENFORCE:
                 change = proposed(one, LayoutStep.ADVISED, "")
-            elif problem is None and not is_early(one.demand, self.rules.limits):
+            elif problem is None and not is_early(one.demand, self.rules.limits, found.now):
                 problem = "another node is being cut"
                 begun = await self._start(one, found)
                 change = begun or proposed(one, LayoutStep.PLANNED, "the node has just changed")
@@ -350,14 +355,20 @@ class Layouts:
             return None
 
 
-def _plans(found: Pass, around: Around, now: dt.datetime) -> list[Relayout | NoRelayout]:
+def _plans(
+    found: Pass,
+    around: Around,
+    to_save: bool,  # noqa: FBT001 - a thread's call
+) -> list[Relayout | NoRelayout]:
     every: tuple[Demand, ...] = demands(
-        tuple(found.decisions.values()), found.served, found.world, around.nodes, now
-    )
+        tuple(found.decisions.values()), found.served, found.world, around.nodes,
+        to_save=to_save,
+    )  # fmt: skip
     enforced = [one for one in every if one.mode is Mode.ENFORCE]
-    return [
+    made = [
         plan(one, around, [other for other in enforced if other.key != one.key]) for one in every
     ]
+    return [one for one in made if isinstance(one, Relayout) or not one.demand.is_saving]
 
 
 def _version(given: Decoded) -> str:

@@ -30,7 +30,7 @@ class NodePods:
 
     async def of(self, nodes: tuple[CuttableNode, ...]) -> dict[str, tuple[GpuPod, ...]]:
         """Return the pods of as many nodes as are looked at, those with the fewest first."""
-        used = {one.node.name: _in_use(one) for one in nodes}
+        used = {one.node.name: one.in_use for one in nodes}
         busy = sorted((name for name in used if used[name]), key=lambda name: (used[name], name))
         found: dict[str, tuple[GpuPod, ...]] = {name: () for name in used if not used[name]}
         return found | {name: await self.on(name) for name in busy[:MOST_LISTED]}
@@ -71,7 +71,3 @@ def _gpu_pods(given: list[Decoded]) -> tuple[GpuPod, ...]:
         if pod is not None:
             found.append(pod)
     return tuple(found)
-
-
-def _in_use(one: CuttableNode) -> int:
-    return sum(int(one.node.used.get(name, 0)) for name in one.handed_out)

@@ -7,10 +7,10 @@ could have the same on a dearer offer has that.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import takewhile
 from typing import Final
 
 from rightslice.core.catalog.fleet import MigStrategy
@@ -25,9 +25,10 @@ from rightslice.kube.admission.settings import Mode
 from rightslice.kube.cluster.hardware import HandedOut, NodeHardware, device_on
 from rightslice.kube.cluster.view import Cluster, ClusterNode
 from rightslice.kube.operate.ask import ask
-from rightslice.kube.operate.choose import Stand, timestamp
+from rightslice.kube.operate.choose import Stand
 from rightslice.kube.operate.decide import Decision, Outcome, recommend_for, stand_of
 from rightslice.kube.operate.offers import Choice, Stock, holding, offers_for, wants_of
+from rightslice.kube.operate.pod import Where
 from rightslice.kube.operate.view import Key, Served, World
 from rightslice.kube.parse.question import NotAsked
 from rightslice.kube.relayout.limits import Limits
@@ -58,15 +59,20 @@ class Want:
 
 @dataclass(frozen=True, kw_only=True)
 class Demand:
-    """A ModelDeployment that has nothing to run on."""
+    """A ModelDeployment that has nothing to run on, or pays more than it would have to."""
 
     key: Key
     uid: str
     mode: Mode
     priority: int
-    waited_seconds: float
+    since: str
+    """Since when it waits, or runs as it does."""
     wants: tuple[Want, ...]
     """The cheapest first."""
+    where: Where = field(default_factory=Where)
+    """Which nodes will do."""
+    is_saving: bool = False
+    """It runs, on a dearer offer than these."""
 
 
 def waiting(decisions: Iterable[Decision]) -> tuple[Decision, ...]:
@@ -76,26 +82,34 @@ def waiting(decisions: Iterable[Decision]) -> tuple[Decision, ...]:
 
 def demands(
     decisions: Sequence[Decision], served: Mapping[Key, Served], world: World,
-    nodes: Sequence[CuttableNode], now: dt.datetime,
+    nodes: Sequence[CuttableNode], *, to_save: bool = False,
 ) -> tuple[Demand, ...]:  # fmt: skip
-    """Return what the *decisions* leave waiting that *nodes* could hand out, most urgent first."""
-    found = []
+    """Return what the *decisions* leave waiting that *nodes* could hand out, most urgent first.
+
+    *to_save*: cheaper offers for who runs already come after it, while a node is empty.
+    """
     late = waiting(decisions)
+    if to_save and any(not one.is_in_use for one in nodes):
+        late += tuple(one for one in decisions if one.outcome is Outcome.RECOMMENDED)
     if not late or not nodes:
         return ()
+    found = []
     world = replace(world, cluster=spoken_for(world.cluster, decisions))
     now_there, could = Stock(world), Stock(_with_cuts(world, nodes))
     order = sorted(late, key=lambda one: _order(one, served[one.key]))
     for decision in order[:MOST_DEMANDS]:
         one = served[decision.key]
-        wants = _wants(one, world, now_there, could)
+        is_saving = decision.outcome is Outcome.RECOMMENDED
+        had = decision.status.recommendation if is_saving else None
+        below = None if had is None else had.offer.offer
+        wants = _wants(one, world, (now_there, could), below)
         if wants and one.spec is not None:
             since = _waiting_since(decision)
             found.append(
                 Demand(
                     key=decision.key, uid=one.uid, mode=decision.mode, wants=wants,
                     priority=one.spec.priority,
-                    waited_seconds=seconds_between(since, timestamp(now)),
+                    since=since, is_saving=is_saving, where=Where.of(one.spec.pod),
                 )
             )  # fmt: skip
     return tuple(found)
@@ -110,14 +124,16 @@ def spoken_for(cluster: Cluster, decisions: Iterable[Decision]) -> Cluster:
     return replace(cluster, pending=pending)
 
 
-def is_early(demand: Demand, limits: Limits) -> bool:
+def is_early(demand: Demand, limits: Limits, now: str) -> bool:
     """Whether *demand* has waited too short a time for a node to be cut."""
-    return demand.waited_seconds < limits.patience_seconds
+    times = limits.saving_patience if demand.is_saving else 1.0
+    return seconds_between(demand.since, now) < times * limits.patience_seconds
 
 
-def _order(decision: Decision, served: Served) -> tuple[bool, int, Key]:
+def _order(decision: Decision, served: Served) -> tuple[bool, bool, int, Key]:
     priority = 0 if served.spec is None else served.spec.priority
-    return decision.mode is not Mode.ENFORCE, -priority, decision.key
+    runs = decision.outcome is Outcome.RECOMMENDED
+    return runs, decision.mode is not Mode.ENFORCE, -priority, decision.key
 
 
 def _waiting_since(decision: Decision) -> str:
@@ -125,19 +141,35 @@ def _waiting_since(decision: Decision) -> str:
     return next((one.last_transition_time for one in conditions if one.type == "Recommended"), "")
 
 
-def _wants(served: Served, world: World, now_there: Stock, could: Stock) -> tuple[Want, ...]:
+def _wants(
+    served: Served, world: World, stocks: tuple[Stock, Stock], below: str | None
+) -> tuple[Want, ...]:
+    """Return what holds the load and has too few places, the cheapest first.
+
+    *stocks*: what there is, and what there could be. *below*: only what comes before that offer;
+    nothing where such a one has its places already.
+    """
     question = _question(served, world)
     if question is None or served.spec is None:
         return ()
     asked = wants_of(question, served.spec.pod)
     stand = stand_of(served, world.cluster)
-    there = offers_for(asked, served.namespace, now_there, stand.waiting)
-    free = {device_key(one.offer): one for one in there}
-    offers = offers_for(asked, served.namespace, could, stand.waiting)
-    if not offers:
+    there, could = (offers_for(asked, served.namespace, one, stand.waiting) for one in stocks)
+    if not could:
         return ()
-    found = recommend_for(served, world)(question, [one.offer for one in offers])
-    wants = [_want(one, free, stand) for one in holding(found.candidates, offers)]
+    free = {device_key(one.offer): one for one in there}
+    found = recommend_for(served, world)(question, [one.offer for one in could])
+    choices = holding(found.candidates, could)
+    if below is not None:
+        if below not in [one.name for one in choices]:
+            return ()
+        choices = tuple(takewhile(lambda one: one.name != below, choices))
+    wants = [
+        _want(one, free, stand) for one in choices
+        if one.cluster_offer.obstacle is None  # a quota, say: no cut would help
+    ]  # fmt: skip
+    if below is not None and None in wants:
+        return ()
     return tuple(one for one in wants if one is not None)[:MOST_WANTS]
 
 
@@ -155,8 +187,6 @@ def _want(
     choice: Choice, free: Mapping[tuple[str, int, int], ClusterOffer], stand: Stand
 ) -> Want | None:
     offer = choice.cluster_offer
-    if offer.obstacle is not None:  # a quota, say: no cut would help
-        return None
     real = free.get(device_key(choice.candidate.offer))
     places = 0 if real is None else real.free
     missing = choice.replicas - places - stand.placed_on(offer)

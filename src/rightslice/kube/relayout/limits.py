@@ -12,6 +12,8 @@ class Limits:
     patience_seconds: float = 60.0
     """A load waits so long before a node is cut for it: what is short often comes free by itself,
     as when a pod ends."""
+    saving_patience: float = 10.0
+    """A load that runs waits so many times longer before an empty node is cut to lower its bill."""
     config_seconds: float = 90.0
     """From writing the configuration to naming it in the label. mig-manager reads it from a mounted
     ConfigMap, which the kubelet renews after its sync period (a minute) and its cache's delay

@@ -63,6 +63,16 @@ class CuttableNode:
         """The configuration that its mig-manager was told."""
         return self.node.labels[MIG_CONFIG_LABEL]
 
+    @property
+    def is_in_use(self) -> bool:
+        """Whether a pod holds one of its GPUs."""
+        return self.in_use > 0
+
+    @property
+    def in_use(self) -> int:
+        """How many of its GPU resources pods hold."""
+        return sum(int(self.node.used.get(name, 0)) for name in self.handed_out)
+
     @cached_property
     def handed_out(self) -> Mapping[str, int]:
         """GPU resources, and how many of each."""

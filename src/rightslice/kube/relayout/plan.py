@@ -20,8 +20,6 @@ from rightslice.core.catalog.share import MigSlice
 from rightslice.core.packing.step_costs import StepRates
 from rightslice.kube.cluster.filters import NodeFilter
 from rightslice.kube.cluster.view import Cluster
-from rightslice.kube.manifest import Manifest
-from rightslice.kube.operate.offers import TOLERATIONS
 from rightslice.kube.operate.view import Key
 from rightslice.kube.relayout.cards import Counts, TooFew, Wanted, card_counts, cut_for
 from rightslice.kube.relayout.demands import Demand, Want
@@ -96,9 +94,10 @@ class Relayout:
         want = self.want
         others = ", ".join("/".join(key) for key in self.beside)
         beside = f" and what {others} wait for" if others else ""
+        cheaper = ", cheaper," if self.demand.is_saving else ""
+        whom = f"{'/'.join(self.demand.key)}{beside}"
         return (
-            f"{want.missing} x {want.offer} for {'/'.join(self.demand.key)}{beside} are free"
-            " nowhere; node"
+            f"{want.missing} x {want.offer}{cheaper} for {whom} are free nowhere; node"
             f" {self.node} hands out {_listed(self.before)} and would hand out"
             f" {_listed(self.after)}; pods that move: {moved}; about {self.seconds:.0f} s"
         )
@@ -115,6 +114,7 @@ class Relayout:
             before=amounts(self.before),
             after=amounts(self.after),
             message=self.reason,
+            saves=self.want.resource if self.demand.is_saving else "",
         )
 
 
@@ -158,6 +158,8 @@ def _with_others(
 ) -> Relayout:
     wants: tuple[Want, ...] = (made.want,)
     for other in others:
+        if not NodeFilter.of(other.where.spec).allows(node.node):
+            continue
         for want in other.wants:
             more = _on(node, (*wants, want), made.demand, around)
             if isinstance(more, Relayout):
@@ -171,12 +173,16 @@ def _on(
     node: CuttableNode, wants: Sequence[Want], demand: Demand, around: Around
 ) -> Relayout | Refusal:
     name = node.node.name
-    allowed: Manifest = {"tolerations": TOLERATIONS}
     others = [one for one in wants if one.gpu != str(node.gpu.name)]
-    if others or not NodeFilter.of(allowed).allows(node.node):
+    if others or not NodeFilter.of(demand.where.spec).allows(node.node):
         return Refusal(
             node=name, reason=f"has {node.gpu.name}, or taints that keep pods out",
             remedy=f"a node with {wants[-1].gpu}",
+        )  # fmt: skip
+    if demand.is_saving and node.is_in_use:
+        return Refusal(
+            node=name, reason="is in use, and no pod moves to lower a bill",
+            remedy="the node empty",
         )  # fmt: skip
     made = cut_for(node.cards, _wanted(node, wants))
     if isinstance(made, TooFew):

@@ -59,6 +59,8 @@ class Record:
     after: tuple[Amount, ...] = ()
     """Those that it is to hand out."""
     message: str = ""
+    saves: str = ""
+    """The cheaper resource that it is made for; empty where the load has nothing to run on."""
 
     def as_change(self, node: str) -> LayoutChange:
         """Return what the status of a ModelDeployment says of it."""

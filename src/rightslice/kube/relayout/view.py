@@ -58,8 +58,9 @@ def with_leaving(served: Mapping[Key, Served], pods: Sequence[GpuPod]) -> dict[K
     return found
 
 
-def unwanted(key: Key, found: Pass) -> str | None:
-    """Return why the change for *key* is not needed any more; None while it is."""
+def unwanted(record: Record, found: Pass) -> str | None:
+    """Return why the change of *record* is not needed any more; None while it is."""
+    key = demand_key(record)
     decision = found.decisions.get(key)
     name = "/".join(key)
     if decision is None:
@@ -67,6 +68,9 @@ def unwanted(key: Key, found: Pass) -> str | None:
     if decision.mode is not Mode.ENFORCE:
         return f"{name} is in mode {decision.mode.value} now"
     if decision.outcome in (Outcome.NO_ROOM, Outcome.NOTHING_HOLDS, Outcome.NOT_READY):
+        return None
+    recommended = decision.status.recommendation
+    if record.saves and recommended is not None and recommended.offer.resource != record.saves:
         return None
     return f"{name} does not need it any more"
 

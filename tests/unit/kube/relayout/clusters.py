@@ -68,18 +68,18 @@ def gpu_pods(pods: Sequence[Mapping[str, object]]) -> dict[str, tuple[GpuPod, ..
 
 def planned(
     *nodes: Mapping[str, object], pods: tuple[Mapping[str, object], ...] = (),
-    asks: Sequence[Served] = (), stays: Mapping[Key, str] | None = None,
+    asks: Sequence[Served] = (), stays: Mapping[Key, str] | None = None, to_save: bool = False,
 ) -> list[Relayout | NoRelayout]:  # fmt: skip
     """Return what is planned for those that wait of *asks* on *nodes*, most urgent first."""
     around = world(*nodes, pods=pods)
     given = {one.key: one for one in asks or (big(),)}
     decisions = decide_all(given.values(), around, NOW)
-    return plans(decisions, given, around, gpu_pods(pods), stays or {})
+    return plans(decisions, given, around, gpu_pods(pods), stays or {}, to_save=to_save)
 
 
 def plans(
     decisions: tuple[Decision, ...], given: Mapping[Key, Served], around: World,
-    pods: Mapping[str, tuple[GpuPod, ...]], stays: Mapping[Key, str],
+    pods: Mapping[str, tuple[GpuPod, ...]], stays: Mapping[Key, str], *, to_save: bool = False,
 ) -> list[Relayout | NoRelayout]:  # fmt: skip
     """Return the plans that rest on these decisions."""
     limits, later = Limits(), NOW + dt.timedelta(minutes=5)
@@ -87,7 +87,7 @@ def plans(
         cuttable(one, around.hardware.get(one.name), limits, timestamp(later))
         for one in around.cluster.nodes
     )
-    every = demands(decisions, given, around, can, later)
+    every = demands(decisions, given, around, can, to_save=to_save)
     facts = Around(
         cluster=spoken_for(around.cluster, decisions), nodes=can, refused=refused,
         pods=dict(pods), stays=stays, limits=limits,

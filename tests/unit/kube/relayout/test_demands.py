@@ -9,7 +9,7 @@ from rightslice.kube.admission.settings import Mode
 from rightslice.kube.operate.decide import Outcome, decide
 from rightslice.kube.relayout.demands import is_early
 from rightslice.kube.relayout.limits import Limits
-from rightslice.kube.relayout.plan import Relayout
+from rightslice.kube.relayout.plan import NoRelayout, Relayout
 from tests.unit.kube.operate.worlds import NOW, world
 from tests.unit.kube.relayout.clusters import big, cut_node, planned, pod
 
@@ -60,9 +60,34 @@ def test_places_that_are_free_are_counted() -> None:
 def test_a_demand_waits_for_what_may_come_free_by_itself() -> None:
     """A minute, by the condition that tells since when it waits."""
     (found,) = planned(cut_node("a"))
-    assert found.demand.waited_seconds == 300
-    assert not is_early(found.demand, Limits())
-    assert is_early(found.demand, Limits(patience_seconds=301))
+    assert found.demand.since == "2026-11-22T12:00:00Z"
+    assert is_early(found.demand, Limits(), "2026-11-22T12:00:59Z")
+    assert not is_early(found.demand, Limits(), "2026-11-22T12:01:00Z")
+
+
+def test_a_bill_is_lowered_on_an_empty_node_only() -> None:
+    """Who runs on a whole card gets a slice where one is empty, ten times as late, if asked for."""
+    whole = {"nvidia.com/gpu": "1"}
+    nodes = cut_node("a", whole), cut_node("b", whole), cut_node("c", whole)
+    here = (pod("x", "a", "nvidia.com/gpu", owner="chat"),)
+    assert planned(*nodes, pods=here) == []
+    (found,) = planned(*nodes, pods=here, to_save=True)
+    assert isinstance(found, Relayout)
+    assert (found.node, found.demand.is_saving) == ("b", True)
+    assert found.record("").saves == "nvidia.com/mig-1g.10gb"
+    assert is_early(found.demand, Limits(), "2026-11-22T12:09:59Z")
+    assert "1 x A100-SXM-40GB 1g.10gb, cheaper, for n/chat" in found.reason
+
+
+def test_no_bill_is_lowered_at_the_cost_of_others() -> None:
+    """Not while the last free card is spoken for, and not where the cheaper slice is there."""
+    whole = {"nvidia.com/gpu": "1"}
+    one, two = (cut_node(name, whole) for name in "ab")
+    (found,) = planned(one, two, pods=(pod("x", "a", "nvidia.com/gpu"),), to_save=True)
+    assert isinstance(found, NoRelayout)
+    assert "pods that wait need some" in found.reason
+    cut = cut_node("c", {"nvidia.com/mig-1g.10gb": "4"})
+    assert planned(one, two, cut, to_save=True) == []
 
 
 def test_the_mode_of_a_demand_is_that_of_its_owner() -> None:

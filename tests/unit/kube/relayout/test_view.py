@@ -6,8 +6,10 @@ from dataclasses import replace
 
 from rightslice.kube.operate.decide import decide
 from rightslice.kube.operate.transition import Scale, Target, steps
-from rightslice.kube.operate.view import Part, Running
+from rightslice.kube.operate.view import Key, Part, Running
 from rightslice.kube.relayout.pods import read_gpu_pod
+from rightslice.kube.relayout.record import Record
+from rightslice.kube.relayout.step import LayoutStep
 from rightslice.kube.relayout.view import Pass, unwanted, with_leaving
 from tests.unit.kube.operate.worlds import NOW, served, world
 from tests.unit.kube.relayout.clusters import big, cut_node, pod
@@ -41,6 +43,14 @@ def test_pods_on_the_node_are_counted_for_their_deployment() -> None:
     assert found["n", "chat"].running[0].leaving == 1
 
 
+def record(key: Key, saves: str = "") -> Record:
+    """Return the record of a change for a ModelDeployment."""
+    return Record(
+        demand="/".join(key), step=LayoutStep.CORDONED, since="", former="a", wanted="b",
+        saves=saves,
+    )  # fmt: skip
+
+
 def test_a_change_is_wanted_while_its_load_waits() -> None:
     """Not when it has found a place, is not enforced any more, or is gone."""
     waits, settled = big("waits"), big("has")
@@ -52,7 +62,9 @@ def test_a_change_is_wanted_while_its_load_waits() -> None:
         advised.key: decide(advised, small, NOW),
     }
     found = Pass(decisions=decisions, served={}, world=small, now="")
-    assert unwanted(waits.key, found) is None
-    assert unwanted(settled.key, found) == "n/has does not need it any more"
-    assert unwanted(advised.key, found) == "n/advised is in mode advise now"
-    assert unwanted(("n", "none"), found) == "n/none is gone"
+    assert unwanted(record(waits.key), found) is None
+    assert unwanted(record(settled.key), found) == "n/has does not need it any more"
+    assert unwanted(record(settled.key, "nvidia.com/mig-1g.10gb"), found) is None
+    assert unwanted(record(settled.key, "nvidia.com/gpu"), found) is not None
+    assert unwanted(record(advised.key), found) == "n/advised is in mode advise now"
+    assert unwanted(record(("n", "none")), found) == "n/none is gone"

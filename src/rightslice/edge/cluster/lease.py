@@ -38,6 +38,8 @@ class Leadership:
     namespace: str
     name: str
     identity: str
+    term: int = 0
+    """Another number each time that the Lease was taken: somebody else may have led between."""
     _renewed: float = -DEADLINE_SECONDS
     _seen: tuple[str | None, dt.datetime | None] = field(default=(None, None))
     _seen_at: float = 0.0
@@ -77,6 +79,11 @@ class Leadership:
             if error.status.code != _NOT_FOUND:
                 raise
             lease = None
+        was_ours = (
+            lease is not None
+            and lease.spec is not None
+            and (lease.spec.holderIdentity == self.identity)
+        )
         try:
             if lease is None:
                 metadata = ObjectMeta(name=self.name, namespace=self.namespace)
@@ -90,6 +97,8 @@ class Leadership:
             if error.status.code != _CONFLICT:
                 raise
             return
+        if not was_ours:
+            self.term += 1
         if not self.leads:
             logger.info("%s leads", self.identity)
         self._renewed = began

@@ -22,7 +22,7 @@ from rightslice.core.perf.calibration import Calibration
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.cluster.lease import Leadership
 from rightslice.edge.cluster.mirror import Mirror
-from rightslice.entry.operator.act import Acts
+from rightslice.entry.operator.act import Acts, Done
 from rightslice.entry.operator.api import CallError, ClusterCalls, MissingDefinitionsError
 from rightslice.entry.operator.layouts import Layouts
 from rightslice.entry.operator.metrics import Metrics
@@ -45,6 +45,7 @@ from rightslice.kube.relayout.view import Pass
 
 logger = logging.getLogger(__name__)
 POLL_SECONDS: Final = 0.2
+LONGEST_REST_SECONDS: Final = 1.0
 LONGEST_PAUSE_SECONDS: Final = 30.0
 MISSING_SECONDS: Final = 5.0
 """How often it is looked whether the definitions of our resources are there now."""
@@ -91,6 +92,7 @@ class Operator:
     _cluster: object = None
     _is_blind: bool = False
     _led: bool = False
+    _term: int = 0
     _models: dict[Key, tuple[Decoded, FoundModel]] = field(default_factory=dict)
     _back_off: BackOff[Key] = field(default_factory=BackOff)
 
@@ -109,8 +111,10 @@ class Operator:
         while True:
             await self._something(pause)
             try:
+                began = time.monotonic()
                 await self._pass()
-                pause = POLL_SECONDS
+                # Where much happens, half of the time is left to the watches, and to the Lease.
+                pause = min(max(POLL_SECONDS, time.monotonic() - began), LONGEST_REST_SECONDS)
             except MissingDefinitionsError as error:
                 pause = self._missing(str(error))
             except CallError as error:
@@ -142,6 +146,8 @@ class Operator:
 
     def _is_due(self) -> bool:
         """Whether time alone gives something to do: what settles, or failed some time ago."""
+        if not self._led:
+            return False
         due = self._memory.due
         if self._back_off.due() or self.layouts.is_due():
             return True
@@ -158,9 +164,11 @@ class Operator:
             await self._list()
         self._cluster = self.mirror.state.cluster()
         self._is_blind = self.mirror.problem is not None
-        if not self._led or not self.mirror.is_ready:
-            self._memory = Memory()  # who leads next starts from what is seen
+        if self.leadership.term != self._term:  # who leads next starts from what is seen
+            self._term, self._memory = self.leadership.term, Memory()
             self._acts.forget(())
+            self._back_off = BackOff()
+        if not self._led or not self.mirror.is_ready:
             return
         now = dt.datetime.now(dt.UTC)
         world = self._world(await self._find_models(timestamp(now)))
@@ -220,8 +228,10 @@ class Operator:
             else:
                 found[key] = await find_model(given, self.catalog, self.calls.config_map, now)
                 self._models[key] = given, found[key]
-            if encode(found[key].status) != given.get("status"):
-                await self._acts.write(MODEL.kind, key, found[key].status)
+            mark = key[0], f"{MODEL.plural}/{key[1]}"
+            is_told = encode(found[key].status) == given.get("status")
+            if not is_told and not self._back_off.waits(mark):
+                self._note(mark, await self._acts.write(MODEL.kind, key, found[key].status))
         return found
 
     async def _carry_out(
@@ -232,13 +242,19 @@ class Operator:
         again = {*self._back_off.due(), *undone}
         todo = sorted((self._memory.anew | again | {*told}) & decisions.keys())
         done = await asyncio.gather(*(self._acts.carry_out(served[k], decisions[k]) for k in todo))
+        for key in set(self._back_off.due()) - decisions.keys():
+            self._back_off.clear(key)  # nothing is decided about it any more
         for key, is_done in zip(todo, done, strict=True):
-            if is_done is True:
-                self._back_off.clear(key)
-            elif is_done is False:
-                self._back_off.put_off(key)
-            else:
-                self._back_off.hold(key, is_done)
+            self._note(key, is_done)
+
+    def _note(self, key: Key, is_done: Done) -> None:
+        """Note whether something has to be tried again, and when."""
+        if is_done is True:
+            self._back_off.clear(key)
+        elif is_done is False:
+            self._back_off.put_off(key)
+        else:
+            self._back_off.hold(key, is_done)
 
     def _count(self, decisions: tuple[Decision, ...]) -> None:
         self.metrics.decisions.clear()

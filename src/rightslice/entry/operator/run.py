@@ -13,6 +13,7 @@ import os
 import secrets
 import signal
 import socket
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -54,6 +55,9 @@ PLACES: Final[Mapping[str, tuple[str, str, str]]] = {
     "PodDisruptionBudget": ("policy", "v1", "poddisruptionbudgets"),
 }
 """Group, version and plural of what is followed; claim templates never change, and are listed."""
+SWITCH_SECONDS: Final = 0.0005
+"""While a pass decides in its thread, watches and Lease wait so long at most for their turn: a
+tenth of Python's own interval."""
 LEASE: Final = "rightslice-operator"
 
 
@@ -79,6 +83,7 @@ async def serve(options: OperatorOptions) -> None:
     Raises:
         UnavailableError: when there is no way to the cluster, or the port is taken.
     """
+    sys.setswitchinterval(SWITCH_SECONDS)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

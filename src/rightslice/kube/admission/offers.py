@@ -297,7 +297,8 @@ def _places(node: ClusterNode, left: int, count: int, needs: PodNeeds) -> int:
     for name, amount in needs.others_milli.items():
         if not places:
             break
-        places = min(places, free.get(name, 0) // amount)
+        if amount > 0:  # an owner may ask for none
+            places = min(places, free.get(name, 0) // amount)
     return places
 
 

@@ -15,6 +15,7 @@ from typing import ClassVar
 
 from rightslice.core.catalog.device import Device, device_of
 from rightslice.core.catalog.fleet import NodeGroup
+from rightslice.core.catalog.gpu import Gpu
 from rightslice.core.catalog.mig import ProfileName
 from rightslice.core.catalog.question import Question
 from rightslice.core.catalog.share import Exclusive, MigSlice, Share
@@ -23,6 +24,7 @@ from rightslice.core.fit.fit import fit
 from rightslice.core.fit.offers import CardKind, offers
 from rightslice.core.fit.result import Offer, Recommendation
 from rightslice.errors import InputError
+from rightslice.kube.cluster.dra import DraPool, DraUnit
 from rightslice.kube.snapshot.claims import DraDevice, DraView
 from rightslice.kube.snapshot.fleet import Seen, look
 from rightslice.kube.snapshot.groups import Facts, NodeCards, group_nodes
@@ -135,9 +137,10 @@ def _units(cards: NodeCards, seen: Seen) -> list[_Unit]:
 
 
 class _Claims:
-    """The devices of DRA nodes. A card whose devices are claimed in part is free for no one else.
+    """The devices of DRA nodes: by the counters of their cards, where the driver publishes them.
 
-    That counts too few where slices are made on demand, and never too many.
+    Without counters, as in slices of older drivers, a card whose devices are claimed in part is
+    free for no one else: too few where slices are made on demand, and never too many.
     """
 
     def __init__(self, view: DraView) -> None:
@@ -149,7 +152,9 @@ class _Claims:
 
     def units(self, cards: NodeCards) -> list[_Unit]:
         """Return what a node's ResourceSlices hand out; [] for a node without any."""
-        name = cards.node.name
+        name, pool = cards.node.name, cards.node.dra
+        if pool is not None and pool.stock.counters:
+            return list(_counted(cards.gpu, pool))
         found = []
         listed = self._nodes.get(name, [])
         free = cards.cards - len({card for node, card in self._busy if node == name})
@@ -169,6 +174,16 @@ class _Claims:
             device = device_of(cards.gpu, share)
             found.append(_Unit(resource="DRA", device=device, total=total, free=max(left, 0)))
         return found
+
+
+def _counted(gpu: Gpu, pool: DraPool) -> Iterator[_Unit]:
+    """Yield how many claims of each profile the counters of a node's cards hold at once."""
+    for product, profile in sorted(pool.stock.by_unit, key=lambda key: key[1] or ""):
+        unit = DraUnit(product=product, profile=profile, device_class="")
+        share: Share = Exclusive() if profile is None else MigSlice(profile=profile)
+        device = device_of(gpu, share)
+        total, free = pool.total(unit), pool.free(unit)
+        yield _Unit(resource="DRA", device=device, total=total, free=free)
 
 
 def _offers(group: NodeGroup, units: list[_Unit], waiting: int) -> Iterator[Stock]:

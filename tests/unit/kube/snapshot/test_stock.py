@@ -6,6 +6,7 @@ from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.cluster.snapshot import sources_of
 from rightslice.kube.snapshot.fleet import look
 from rightslice.kube.snapshot.stock import stock_of
+from tests.unit.kube.cluster.dra_worlds import SLICES, claim
 from tests.unit.kube.snapshot.objects import Objects, node, server, taken
 
 Counts = dict[str, tuple[int, int, int]]
@@ -73,3 +74,12 @@ def test_claimed_devices_are_not_free() -> None:
     held = _claim("gpu-0-mig-3g.20gb-9-4")
     assert _stock(empty, _dra(static=True), held) == {"A100-SXM-40GB 3g.20gb": (2, 1, 0)}
     assert _stock(empty, _dra(static=False), held) == {"A100-SXM-40GB 3g.20gb": (2, 0, 0)}
+
+
+def test_counters_say_what_is_free_of_a_card_in_use() -> None:
+    """A slice of 1g leaves six more, two of 2g, and no whole card."""
+    held = {**claim("c", "gpu-0-mig-1g5gb-19-0", pod="p"), "kind": "ResourceClaim"}
+    found = _stock(node("a", {}), *SLICES, held)
+    assert found["A100-SXM-40GB 1g.5gb"] == (7, 6, 0)
+    assert found["A100-SXM-40GB 2g.10gb"] == (3, 2, 0)
+    assert found["A100-SXM-40GB"] == (1, 0, 0)

@@ -85,6 +85,9 @@ def test_what_is_not_said_is_filled_in(api: Api) -> None:
         ({"pod": {"labels": {"no name": "x"}}}, "a name must be letters"),
         ({"pod": {"labels": {"team": "two words"}}}, "a label's value"),
         ({"pod": {"annotations": {"": "x"}}}, "a name must be letters"),
+        ({"pod": {"nodeSelector": {"a b": "x"}}}, "a name must be letters"),
+        ({"pod": {"tolerations": [{"effect": "NoSchedule"}]}}, "give a key, or the operator"),
+        ({"pod": {"tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]}}, "leave it"),
     ],
 )
 def test_what_is_wrong_is_refused_with_what_would_be_right(

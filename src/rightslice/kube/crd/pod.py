@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Annotated, ClassVar
 
 from rightslice.kube.crd.shape import Rule, Shape, written
 from rightslice.kube.crd.texts import Cpus, Memory, ObjectName
+
+
+class Match(Enum):
+    """How a toleration's value is compared."""
+
+    EQUAL = "Equal"
+    EXISTS = "Exists"
+
+
+class Effect(Enum):
+    """What a taint does to pods that do not tolerate it."""
+
+    NO_SCHEDULE = "NoSchedule"
+    PREFER_NO_SCHEDULE = "PreferNoSchedule"
+    NO_EXECUTE = "NoExecute"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +70,31 @@ class Variable:
     """Where its text is kept."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Toleration:
+    """A taint of nodes that the pods put up with, as of a pod itself."""
+
+    __rules__: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            holds="has(self.key) || self.operator == 'Exists'",
+            message="give a key, or the operator Exists, which is every taint",
+        ),
+        Rule(
+            holds="self.operator == 'Equal' || !has(self.value)",
+            message="a value goes with the operator Equal: leave it out",
+        ),
+    )
+
+    key: Annotated[str, Shape(longest=317)] | None = None
+    """Absent, with ``Exists``: every taint."""
+    operator: Match = Match.EQUAL
+    """``Equal`` to the value, or ``Exists``."""
+    value: Annotated[str, Shape(longest=63)] | None = None
+    """Of the taint."""
+    effect: Effect | None = None
+    """Absent: every effect."""
+
+
 _NAME = "([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _VALUE = "([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?"
 _NAMED = (
@@ -68,12 +109,9 @@ _NAMED = (
         message="names of rightslice.dev/ and app.kubernetes.io/ are set by rightslice",
     ),
 )
-_LABELS = (
-    *_NAMED,
-    Rule(
-        holds=f"self.all(key, self[key].matches('^{_VALUE}$'))",
-        message="a label's value must be at most 63 letters, digits, dashes, dots and underscores",
-    ),
+_VALUED = Rule(
+    holds=f"self.all(key, self[key].matches('^{_VALUE}$'))",
+    message="a label's value must be at most 63 letters, digits, dashes, dots and underscores",
 )
 
 
@@ -91,13 +129,19 @@ class PodSettings:
     model_cache: ObjectName | None = None
     """A PersistentVolumeClaim for what is downloaded; absent: a folder that ends with the pod.
     All its pods mount it, so that it has to be one that several nodes may share."""
+    node_selector: (
+        Annotated[Mapping[str, str], Shape(longest=16, rules=(_NAMED[0], _VALUED))] | None
+    ) = None
+    """Labels of the nodes that the pods may run on: only what these have is offered."""
+    tolerations: Annotated[tuple[Toleration, ...], Shape(longest=16)] = ()
+    """Taints that the pods put up with, beside that of GPU nodes (``nvidia.com/gpu``)."""
     service_account: ObjectName | None = None
     """The pods' ServiceAccount; its token is not mounted."""
     pull_secrets: Annotated[tuple[ObjectName, ...], Shape(longest=8)] = ()
     """Secrets for the image's registry."""
     priority_class: ObjectName | None = None
     """The pods' PriorityClass: what the scheduler preempts, and for whom."""
-    labels: Annotated[Mapping[str, str], Shape(longest=16, rules=_LABELS)] | None = None
+    labels: Annotated[Mapping[str, str], Shape(longest=16, rules=(*_NAMED, _VALUED))] | None = None
     """Further labels of the pods."""
     annotations: Annotated[Mapping[str, str], Shape(longest=16, rules=_NAMED)] | None = None
     """Further annotations of the pods."""

@@ -20,12 +20,12 @@ from rightslice.kube.admission.settings import MODE_LABEL, Mode
 from rightslice.kube.assignments import Assignment
 from rightslice.kube.crd.decode import encode
 from rightslice.kube.crd.definition import API_VERSION, MODEL_DEPLOYMENT
-from rightslice.kube.crd.deployment import Engine, OfferStatus
+from rightslice.kube.crd.deployment import ModelDeploymentSpec, OfferStatus
 from rightslice.kube.manifest import GROUP, Manifest, digest
 from rightslice.kube.operate.claims import asked_for, claim_template, pod_notes, template_name
 from rightslice.kube.operate.host import host_of
-from rightslice.kube.operate.offers import TOLERATIONS, Choice
-from rightslice.kube.operate.pod import put_settings, settings_digest
+from rightslice.kube.operate.offers import Choice
+from rightslice.kube.operate.pod import Where, put_settings, settings_digest
 from rightslice.kube.operate.view import (
     OFFER_NOTE,
     OWNER_LABEL,
@@ -133,7 +133,7 @@ def rendered(served: Served, choice: Choice, question: Question) -> Rendered:
     assignment = _assignment(served, choice, question)
     asked, claims = asked_for(choice, ""), claim_template(choice)
     service, budget, deployment = (dict(one) for one in render(assignment, asked))
-    arguments = _adjust(deployment, choice, served.spec.engine)
+    arguments = _adjust(deployment, choice, served.spec)
     host = host_of(question.model, served.spec.pod)
     _container(deployment)["resources"]["requests"] |= host.requests(choice.ranks)
     put_settings(deployment, served.spec.pod)
@@ -201,7 +201,7 @@ def _assignment(served: Served, choice: Choice, question: Question) -> Assignmen
     )
 
 
-def _adjust(deployment: Manifest, choice: Choice, engine: Engine) -> tuple[str, ...]:
+def _adjust(deployment: Manifest, choice: Choice, given: ModelDeploymentSpec) -> tuple[str, ...]:
     """Fit a planned Deployment to the cluster: its nodes by the offer's own labels."""
     notes: Any = deployment["metadata"]
     for name in _PLANNED_NOTES:
@@ -213,10 +213,10 @@ def _adjust(deployment: Manifest, choice: Choice, engine: Engine) -> tuple[str, 
     pod = spec["template"]["spec"]
     pod.pop("affinity", None)
     pod.pop("nodeSelector", None)
+    pod |= Where.of(given.pod).spec
     if choice.cluster_offer.selector:
-        pod["nodeSelector"] = dict(choice.cluster_offer.selector)
-    pod["tolerations"] = TOLERATIONS
-    container = pod["containers"][0]
+        pod["nodeSelector"] = {**pod.get("nodeSelector", {}), **choice.cluster_offer.selector}
+    container, engine = pod["containers"][0], given.engine
     if engine.image is not None:
         container["image"] = engine.image
     said = {one.partition("=")[0] for one in container["args"]}

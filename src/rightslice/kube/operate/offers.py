@@ -22,16 +22,14 @@ from rightslice.kube.admission.offers import (
     shelves,
     shortage,
 )
+from rightslice.kube.cluster.filters import NodeFilter
 from rightslice.kube.crd.pod import PodSettings
 from rightslice.kube.operate.host import Host, host_of
+from rightslice.kube.operate.pod import Where
 from rightslice.kube.operate.view import World
-from rightslice.records import Json
 
-TOLERATIONS: Final[list[Json]] = [
-    {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
-]
 _RANKS: Final = (1, 2, 4, 8)
-_NEEDS: Final = replace(needs_of({"spec": {"tolerations": TOLERATIONS}}, "", 1), by_claim=True)
+_NEEDS: Final = replace(needs_of({}, "", 1), by_claim=True)
 """What its pods need beside the GPU, which they ask DRA for by claims of their own."""
 _Price = tuple[str, str, int]
 """Resource, and label and memory of the device behind it."""
@@ -47,6 +45,8 @@ class Wants:
     """How many cards one may span."""
     host: Host
     """CPU and memory beside them."""
+    where: Where
+    """Which nodes will do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +92,7 @@ class Stock:
         """Return what there is for pods that ask for what *wants* say."""
         found = self._shelves.get(wants)
         if found is None:
-            found = tuple(one for ranks in wants.sizes for one in self._read(ranks, wants.host))
+            found = tuple(one for ranks in wants.sizes for one in self._read(ranks, wants))
             items = tuple(one.item for one in found)
             before = self.known.get(wants)
             if before == items:
@@ -149,11 +149,12 @@ class Stock:
             self._refused[key] = not_allowed(item, namespace, self.world.cluster)
         return self._refused[key]
 
-    def _read(self, ranks: int, host: Host) -> list[Shelf]:
+    def _read(self, ranks: int, wants: Wants) -> list[Shelf]:
         if self._prices is None:
             self._prices = _prices(self.world)
-        others = {**_NEEDS.others_milli, **host.milli(ranks)}
-        needs = replace(_NEEDS, ranks=ranks, others_milli=others)
+        others = {**_NEEDS.others_milli, **wants.host.milli(ranks)}
+        allowed = NodeFilter.of(wants.where.spec)
+        needs = replace(_NEEDS, ranks=ranks, others_milli=others, filter=allowed)
         found = shelves(needs, self.world.cluster.nodes, self.world.hardware)
         return [_priced(one, self._prices) for one in found if one.item.count <= one.largest]
 
@@ -166,7 +167,8 @@ def wants_of(question: Question, settings: PodSettings) -> Wants:
     """
     given = question.tensor_parallel
     sizes = _RANKS if given is None else (given,)
-    return Wants(sizes=sizes, host=host_of(question.model, settings))
+    host = host_of(question.model, settings)
+    return Wants(sizes=sizes, host=host, where=Where.of(settings))
 
 
 def offers_for(wants: Wants, namespace: str, stock: Stock, own: Own) -> tuple[ClusterOffer, ...]:

@@ -4,15 +4,44 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 from rightslice.kube.crd.decode import encode
-from rightslice.kube.crd.pod import PodSettings, Variable
+from rightslice.kube.crd.pod import PodSettings, Toleration, Variable
 from rightslice.kube.manifest import Manifest, digest
 from rightslice.records import Json
 
 CACHE_VOLUME = "models"
 """The volume that is mounted where downloads are kept."""
+
+
+TOLERATIONS: Final[tuple[Mapping[str, Json], ...]] = (
+    {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},
+)
+"""Of every pod: the taint by which clusters keep other pods off their GPU nodes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Where:
+    """Which nodes the pods of a ModelDeployment may run on."""
+
+    selector: tuple[tuple[str, str], ...] = ()
+    tolerations: tuple[Toleration, ...] = ()
+    """Beside those of every pod."""
+
+    @classmethod
+    def of(cls, settings: PodSettings) -> Where:
+        """Return what *settings* say."""
+        selector = tuple(sorted((settings.node_selector or {}).items()))
+        return cls(selector=selector, tolerations=settings.tolerations)
+
+    @property
+    def spec(self) -> dict[str, Json]:
+        """The same as a part of a pod's spec."""
+        given = [encode(one) for one in self.tolerations]
+        found: dict[str, Json] = {"tolerations": [*map(dict, TOLERATIONS), *given]}
+        return {**found, "nodeSelector": dict(self.selector)} if self.selector else found
 
 
 def settings_digest(settings: PodSettings) -> str:

@@ -18,11 +18,12 @@ from rightslice.kube.cluster.dra import DraDevice, DraPool
 from rightslice.kube.cluster.filters import NodeFilter
 from rightslice.kube.cluster.hardware import NodeHardware
 from rightslice.kube.cluster.view import Cluster, ClusterNode
-from rightslice.kube.operate.offers import TOLERATIONS
+from rightslice.kube.operate.pod import Where
 from rightslice.kube.operate.view import Key
 from rightslice.kube.repack.pods import OwnPod
 
-_FILTER: Final = NodeFilter.of({"tolerations": TOLERATIONS})
+_FILTER: Final = NodeFilter.of(Where().spec)
+"""Of pods without settings of their own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +63,7 @@ def boards(
         (pod.owner[0], pod.name): pod
         for pod in pods
         if pod.owner not in stays and pod.claims and pod.is_ready and not pod.is_going
-        and pod.template_hash and pod.note is None
+        and pod.template_hash and pod.note is None and not pod.chooses_nodes
     }  # fmt: skip
     found: dict[str, _Cards] = {}
     for node in cluster.nodes:

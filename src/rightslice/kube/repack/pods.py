@@ -78,6 +78,8 @@ class OwnPod:
     """Whether its device comes by a claim of ours."""
     is_marked: bool
     """Whether its ReplicaSet ends it before the others."""
+    chooses_nodes: bool = False
+    """Whether only nodes of some labels will do: it stays where it is."""
     note: MoveNote | None = None
     """Of a replacement whose move is under way."""
 
@@ -119,6 +121,7 @@ def read_own_pod(pod: Mapping[str, object]) -> OwnPod | None:
         needs_milli=_needs(pod),
         claims=bool(noted_claims(pod)),
         is_marked=COST in notes,
+        chooses_nodes=bool(mapping(at(pod, "spec", "nodeSelector"))),
         note=_note(notes.get(MOVE)) if MOVE in labels else None,
     )
 

@@ -8,7 +8,11 @@ import pytest
 
 from rightslice.kube.crd.decode import decode
 from rightslice.kube.crd.pod import PodSettings
+from rightslice.kube.operate.decide import Outcome, decide
 from rightslice.kube.operate.pod import put_settings, settings_digest
+from rightslice.kube.operate.transition import Apply
+from tests.unit.kube.admission.worlds import SLICES, node
+from tests.unit.kube.operate.worlds import NOW, served, world
 
 SETTINGS = {
     "env": [
@@ -16,6 +20,8 @@ SETTINGS = {
         {"name": "VLLM_LOGGING_LEVEL", "value": "DEBUG"},
     ],
     "modelCache": "models-rwx",
+    "nodeSelector": {"team": "search"},
+    "tolerations": [{"key": "team", "operator": "Exists"}],
     "serviceAccount": "server",
     "pullSecrets": ["registry"],
     "priorityClass": "high",
@@ -74,3 +80,20 @@ def test_another_setting_is_told_apart(name: str) -> None:
 def test_what_has_not_its_shape_is_told(wrong: dict[str, Any]) -> None:
     """Never a crash."""
     assert decode(PodSettings, wrong, "pod").problems
+
+
+def test_only_nodes_of_the_labels_are_offered_and_taints_are_tolerated() -> None:
+    """What `nodeSelector` and `tolerations` say reaches the offers and the pods."""
+    label, taint = {"team": "search"}, {"key": "team", "value": "search", "effect": "NoSchedule"}
+    tainted = node("b", SLICES, team="search")
+    tainted["spec"] = {"taints": [taint]}
+    around = world(node("a", SLICES), tainted)
+    settings = {"nodeSelector": label, "tolerations": [taint]}
+    found = decide(served(pod=settings, mode="enforce"), around, NOW)
+    assert found.outcome is Outcome.RECOMMENDED
+    made: list[Any] = [one.manifest for one in found.actions if isinstance(one, Apply)]
+    pods = [one["spec"]["template"]["spec"] for one in made if "template" in one["spec"]]
+    assert [one["nodeSelector"] for one in pods] == [label]
+    assert {"operator": "Equal", **taint} in pods[0]["tolerations"]
+    without = decide(served(pod={"nodeSelector": label}), around, NOW)
+    assert without.outcome is Outcome.NO_ROOM

@@ -26,6 +26,8 @@ from rightslice.kube.operate.view import OWNER_LABEL, PART_LABEL, Part, Served
 from rightslice.units import format_duration, format_ratio, format_usd
 
 MOST_REFUSED: Final = 16
+LARGEST_RATIO: Final = 99.0
+"""A status has room for so much; nobody asks by how much it is more."""
 _LONGEST: Final = {"reason": 1024, "remedy": 512}
 
 
@@ -123,7 +125,7 @@ def _recommendation(findings: Findings, choice: Choice | None) -> Recommendation
         offer=offer_status(choice, findings.revision),
         flags=made.arguments,
         latency=_latencies(choice.candidate, question),
-        headroom=format_ratio(outcome.headroom_ratio),
+        headroom=format_ratio(max(-LARGEST_RATIO, min(LARGEST_RATIO, outcome.headroom_ratio))),
         because=_because(choice, question, chosen),
         refused=tuple(one for one in refused if one is not None)[:MOST_REFUSED],
         assumed=findings.assumed[:32],

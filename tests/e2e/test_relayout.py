@@ -194,6 +194,36 @@ def test_one_cut_serves_all_that_wait(stage: Stage) -> None:
         stage.end()
 
 
+def test_an_empty_node_is_cut_to_lower_a_bill(stage: Stage) -> None:
+    """A small load has a whole card; another card is cut, it moves there, and the first is free."""
+    plane, namespace = stage.plane, stage.namespace
+    whole = {"nvidia.com/gpu": 1}
+    given = [
+        GpuNode(name=name, resources=whole, labels=labels("all-disabled"))
+        for name in ("bill-a", "bill-b")
+    ]
+    watch = PodWatch(plane, namespace)
+    with (
+        cutting(plane, *given) as manager,
+        stage.operator("--relayout-to-save", "--relayout-patience=0.5"),
+        watch.following(),
+    ):
+        serve(plane, namespace, "opt")
+        until_settled(plane, namespace, "opt")
+        watch.arm()
+        eventually(lambda: held(stage, "opt").startswith("nvidia.com/mig-"), 90)
+        until_settled(plane, namespace, "opt")
+        assert watch.fewest["opt"] >= 1
+        assert [one[2] for one in manager.changes] == ["success"]
+        stage.end()
+
+
+def held(stage: Stage, name: str) -> str:
+    """Return the resource that a ModelDeployment runs on."""
+    status = found(stage.plane, stage.namespace, "mdep", name).get("status", {})
+    return str(status.get("current", {}).get("resource", ""))
+
+
 def test_pods_of_others_move_before_the_node_is_cut(stage: Stage) -> None:
     """Their successors serve on another node first; never fewer serve than are guaranteed."""
     plane, namespace = stage.plane, stage.namespace

@@ -105,8 +105,10 @@ def _after(board: Board, step: Step) -> tuple[LiveState, Placement] | None:
 
 
 def _has_room(node: ClusterNode, pod: OwnPod) -> bool:
-    """Whether *node* has CPU, memory and the like for another such pod, beside those there."""
-    return all(node.free_milli.get(name, 0) >= need for name, need in pod.needs_milli.items())
+    """Whether *pod* may use *node*, and another such has CPU, memory and the like there."""
+    return pod.filter.allows(node) and all(
+        node.free_milli.get(name, 0) >= need for name, need in pod.needs_milli.items()
+    )
 
 
 def _first_fit(pool: DraPool, product: str, step: Step) -> int | None:

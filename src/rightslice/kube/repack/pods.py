@@ -11,6 +11,7 @@ from typing import Final
 from rightslice.errors import InputError
 from rightslice.kube.cluster.demand import pod_requests
 from rightslice.kube.cluster.dra_read import noted_claims
+from rightslice.kube.cluster.filters import NodeFilter
 from rightslice.kube.crd.decode import decode, encode
 from rightslice.kube.crd.deployment import PodMove
 from rightslice.kube.manifest import GROUP, OWNER_LABEL, REVISION_LABEL
@@ -74,6 +75,8 @@ class OwnPod:
     created: str
     needs_milli: Mapping[str, int]
     """What it asks its node for, in thousandths rounded up: CPU, memory, a place among the pods."""
+    filter: NodeFilter
+    """What it says of nodes."""
     claims: bool
     """Whether its device comes by a claim of ours."""
     is_marked: bool
@@ -101,6 +104,7 @@ def read_own_pod(pod: Mapping[str, object]) -> OwnPod | None:
     owner, revision, part = (
         text(labels.get(name)) for name in (OWNER_LABEL, REVISION_LABEL, PART_LABEL)
     )
+    spec = mapping(pod.get("spec"))
     known = part in [one.value for one in Part]
     if owner is None or revision is None or not known or at(pod, "status", "phase") in _ENDED:
         return None
@@ -119,6 +123,7 @@ def read_own_pod(pod: Mapping[str, object]) -> OwnPod | None:
         is_going=metadata.get("deletionTimestamp") is not None,
         created=text(metadata.get("creationTimestamp")) or "",
         needs_milli=_needs(pod),
+        filter=NodeFilter.of({name: one for name, one in spec.items() if name != "nodeName"}),
         claims=bool(noted_claims(pod)),
         is_marked=COST in notes,
         chooses_nodes=bool(mapping(at(pod, "spec", "nodeSelector"))),

@@ -11,6 +11,7 @@ from rightslice.core.packing.live import cards_in_use
 from rightslice.core.packing.repack import RepackPlan, repack
 from rightslice.edge.catalog_files import Catalog
 from rightslice.kube.cluster.dra import DraUnit
+from rightslice.kube.cluster.filters import NodeFilter
 from rightslice.kube.repack.boards import Board, boards
 from rightslice.kube.repack.plan import NextMove, next_move
 from tests.unit.kube.cluster.dra_worlds import PRODUCT
@@ -66,9 +67,12 @@ def test_a_node_without_room_for_the_rest_of_the_pod_is_no_place() -> None:
     """The replacement runs beside the pod: CPU, memory, a place among the pods."""
     held = {SMALL.format(0, 0): "a-1", MIDDLE.format(1, 0): "b-1"}
     board = _board(2, held, owned={"a-1", "b-1"}, stays=set())
+    elsewhere = NodeFilter.of({"nodeSelector": {"zone": "b"}})
     greedy = {name: replace(pod, needs_milli={"cpu": 97_000}) for name, pod in board.pods.items()}
     assert next_move(board, 3.0) is not None
+    bound = {name: replace(pod, filter=elsewhere) for name, pod in board.pods.items()}
     assert next_move(replace(board, pods=greedy), 3.0) is None
+    assert next_move(replace(board, pods=bound), 3.0) is None
 
 
 def test_more_moves_than_a_card_is_worth_are_not_made() -> None:

@@ -21,6 +21,10 @@ CONFIG: Final[dict[str, Any]] = {
     "num_key_value_heads": 8, "head_dim": 64, "vocab_size": 128256,
     "max_position_embeddings": 131072, "torch_dtype": "bfloat16", "tie_word_embeddings": True,
 }  # fmt: skip
+CALIBRATIONS: Final[tuple[Any, ...]] = (
+    [], [{"name": "files"}], [{"name": "files", "key": "broken.json"}], [{"name": "none"}], [{}],
+    [{"name": "files", "key": "config.json"}], "files", [None], None,
+)  # fmt: skip
 PRODUCTS: Final = (
     "NVIDIA-A100-SXM4-40GB", "NVIDIA-H100-80GB-HBM3", "NVIDIA-X9000", "", "Tesla-T4",
     "NVIDIA-A100-SXM4-40GB-MIG-1g.5gb", "NVIDIA-L4-SHARED", "a" * 400,
@@ -50,6 +54,11 @@ EDGES: Final[dict[str, tuple[Any, ...]]] = {
         {}, {"version": "0.6.3"}, {"flags": ["--max-num-seqs=1", "--max-model-len=9999999"]},
         {"flags": ["--gpu-memory-utilization=0.01"]}, {"flags": ["--kv-cache-memory-bytes=1"]},
         {"flags": ["--max-num-seqs=0"]}, {"flags": ["--enforce-eager", "--seed=7"]},
+    ),
+    "pod": (
+        {}, {"cpu": "0"}, {"cpu": "99999"}, {"cpu": "1m", "memory": "1"}, {"memory": "9999Ti"},
+        {"env": [{"name": "A", "secret": {"name": "s", "key": "k"}}]}, {"modelCache": "x"},
+        {"labels": {"team": ""}, "annotations": {"a/b": "\u00e4" * 300}},
     ),
 }  # fmt: skip
 """What the API server lets pass, at the ends of what it may be."""
@@ -99,7 +108,9 @@ def _model(name: str, chosen: random.Random) -> Manifest:
         {"configMap": {"name": "files", "key": "broken.json"}}, {"configMap": {"name": "none"}},
         {"config": chosen.choice(ODD)}, {},
     ]  # fmt: skip
-    spec = {"source": f"somebody/{name}", "architecture": chosen.choice(ways)}
+    spec: Manifest = {"source": f"somebody/{name}", "architecture": chosen.choice(ways)}
+    if chosen.random() < 0.3:
+        spec["calibrations"] = deepcopy(chosen.choice(CALIBRATIONS))
     return _object("Model", name, spec if chosen.random() < 0.9 else chosen.choice(ODD))
 
 

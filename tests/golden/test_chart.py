@@ -62,8 +62,9 @@ def case(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def objects(case: Path) -> dict[str, dict[str, Any]]:
-    """Return the objects that a set of values gives, by kind; roles are told by their kind."""
-    return {one["kind"]: one for one in yaml.safe_load_all(rendered(case / "values.yaml")) if one}
+    """Return the webhook's objects that a set of values gives, by kind."""
+    every = [one for one in yaml.safe_load_all(rendered(case / "values.yaml")) if one]
+    return {one["kind"]: one for one in every if "-operator" not in one["metadata"]["name"]}
 
 
 def test_the_chart_is_what_helm_wants() -> None:

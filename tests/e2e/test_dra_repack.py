@@ -155,6 +155,37 @@ def test_three_cards_become_one(
         eventually(lambda: not allocated(plane, namespace), 60)
 
 
+def test_room_is_made_for_a_load_that_waits(
+    plane: ControlPlane, namespace: str, rights: Path, tmp_path: Path
+) -> None:
+    """Two cards with a slice each, and a load for a whole card: one slice goes to the other."""
+    make_models(plane, namespace)
+    watch = PodWatch(plane, namespace)
+    with (
+        cards(plane, "dra-room-made", 2),
+        rights_to_move(plane),
+        watch.following(),
+        running(rights, tmp_path / "operator.log", *OPTIONS[:2]) as process,
+    ):
+        spread(plane, namespace, ("opt", 1), ("mistral", 1))
+        watch.arm()
+        serve(plane, namespace, "llama", concurrency=100)
+        eventually(
+            lambda: found(plane, namespace, "mdep", "llama").get("status", {}).get("waitingFor"), 30
+        )
+        process.end(signal.SIGTERM)
+        process.arguments = OPTIONS
+        process.start()
+        until_settled(plane, namespace, "llama", "opt", "mistral", seconds=90)
+        assert len(in_use(plane, namespace)) == 2
+        moves = [found(plane, namespace, "mdep", one)["status"].get("move") for one in MODELS]
+        told = [one["message"] for one in moves if one]
+        assert any(f"which {namespace}/llama waits for" in one for one in told)
+        assert watch.fewest["opt"] == watch.fewest["mistral"] == 1
+        plane.kubectl("-n", namespace, "delete", "mdep", "--all")
+        eventually(lambda: not allocated(plane, namespace), 60)
+
+
 def stage(plane: ControlPlane, namespace: str) -> str:
     """Return how far the move under way is, by what is seen of it."""
     pods = found(plane, namespace, "pods")

@@ -56,7 +56,10 @@ Repack = Annotated[
     typer.Option("--repack", help="Move pods between cards under DRA, so that cards come free."),
 ]
 MovesPerCard = Annotated[
-    float, typer.Option("--moves-per-card", help="Moves that one freed card is worth.")
+    float,
+    typer.Option(
+        "--moves-per-card", help="Moves that a freed card, or a slice waited for, is worth."
+    ),
 ]
 RepackRest = Annotated[
     float, typer.Option("--repack-rest", help="Seconds of rest before each move.")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -24,7 +24,7 @@ from rightslice.kube.operate.claims import template_name
 from rightslice.kube.operate.decide import Decision
 from rightslice.kube.operate.view import Key
 from rightslice.kube.relayout.view import Pass
-from rightslice.kube.repack.boards import boards
+from rightslice.kube.repack.boards import Board, boards
 from rightslice.kube.repack.machine import (
     Abandon,
     Adopt,
@@ -35,9 +35,10 @@ from rightslice.kube.repack.machine import (
     next_step,
 )
 from rightslice.kube.repack.objects import note_of, pinned_template, replacement
-from rightslice.kube.repack.plan import NextMove, next_move
+from rightslice.kube.repack.plan import NextMove, next_move, room_move
 from rightslice.kube.repack.pods import OwnPod
 from rightslice.kube.repack.step import MoveStep
+from rightslice.kube.repack.waiting import Waiting, waiting_for_slices
 
 logger = logging.getLogger(__name__)
 MOVES: Final = "is being moved already"
@@ -52,7 +53,7 @@ class RepackRules:
 
     is_on: bool = False
     moves_per_card: float = 3.0
-    """Moves that one card which comes free is worth."""
+    """Moves that one card which comes free is worth, or one slice that somebody waits for."""
     limits: MoveLimits = field(default_factory=MoveLimits)
 
 
@@ -163,9 +164,10 @@ class Repacks:
         """Begin the next move, if one is worth it."""
         stays = found.stays(settled=True)
         seen = boards(found.world.cluster, found.world.hardware, pods, stays)
+        waiting = await asyncio.to_thread(waiting_for_slices, found)
         for board in seen:
             try:
-                move = await asyncio.to_thread(next_move, board, self.rules.moves_per_card)
+                move = await asyncio.to_thread(_move, board, waiting, self.rules.moves_per_card)
             except (InputError, UnavailableError) as error:
                 logger.warning("no repack of %s: %s", board.product, error)
                 continue
@@ -202,6 +204,16 @@ class Repacks:
         if one is not None:
             told = f"{move.pod}: {move.message}"
             await self.events.tell(key, one.uid, f"Move{move.step.value}", told)
+
+
+def _move(board: Board, waiting: Sequence[Waiting], moves_per_card: float) -> NextMove | None:
+    """Return the next move: for who waits before it is for cards."""
+    for one in waiting:
+        if one.product == board.product:
+            move = room_move(board, one, moves_per_card * one.count)
+            if move is not None:
+                return move
+    return None if waiting else next_move(board, moves_per_card)
 
 
 def _unwanted(pod: OwnPod, found: Pass) -> str | None:

@@ -1,1 +1,1 @@
-"""Pods moved between cards under DRA, so that cards come free. Frozen values in and out."""
+"""Pods moved between cards under DRA, for room or free cards. Frozen values in and out."""

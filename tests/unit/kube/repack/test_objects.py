@@ -16,8 +16,7 @@ from tests.unit.kube.operate.worlds import served
 from tests.unit.kube.repack.worlds import own_pod, pod_object
 
 MOVED = NextMove(
-    pod=own_pod("old", "chat"), profile="1g.5gb", former="GPU-1", wanted="GPU-0", cards_before=2,
-    cards_after=1, moves=1,
+    pod=own_pod("old", "chat"), profile="1g.5gb", former="GPU-1", wanted="GPU-0", moves=1, aim="so",
 )  # fmt: skip
 OWNER = replace(served("chat"), uid="uid")
 

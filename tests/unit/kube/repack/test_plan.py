@@ -13,7 +13,8 @@ from rightslice.edge.catalog_files import Catalog
 from rightslice.kube.cluster.dra import DraUnit
 from rightslice.kube.cluster.filters import NodeFilter
 from rightslice.kube.repack.boards import Board, boards
-from rightslice.kube.repack.plan import NextMove, next_move
+from rightslice.kube.repack.plan import NextMove, next_move, room_move
+from rightslice.kube.repack.waiting import Waiting
 from tests.unit.kube.cluster.dra_worlds import PRODUCT
 from tests.unit.kube.repack.worlds import cards, own_pod
 
@@ -40,8 +41,7 @@ def test_the_smaller_effort_frees_a_card() -> None:
     found = _next(2, held)
     assert found is not None
     assert (found.pod.name, found.former, found.wanted) == ("c-1", "GPU-a-1", "GPU-a-0")
-    assert (found.cards_before, found.cards_after, found.moves) == (2, 1, 1)
-    assert "with 1 move" in found.reason
+    assert found.reason.endswith("with 1 move the slices of 2 cards are on 1")
 
 
 def test_what_is_not_ours_stays() -> None:
@@ -61,6 +61,31 @@ def test_one_card_has_nothing_to_free() -> None:
 def test_a_card_that_is_held_whole_takes_no_part() -> None:
     """Nothing can be put beside a whole card's claim."""
     assert _next(2, {SMALL.format(0, 0): "a-1", "gpu-1": "other"}) is None
+
+
+def _room(held: dict[str, str], profile: str, most: float = 3.0) -> NextMove | None:
+    owned = {pod for pod in held.values() if not pod.startswith("other")}
+    board = _board(2, held, owned=owned, stays=set())
+    name = next(one for one in PROFILES if one == profile)
+    wanted = Waiting(key=("n", "big"), product=PRODUCT, profile=name, count=1)
+    return room_move(board, wanted, most)
+
+
+def test_room_is_made_for_who_waits() -> None:
+    """A slice in the midst of each card: one of them goes to the other, and 7g has a card."""
+    held = {SMALL.format(0, 2): "a-1", SMALL.format(1, 2): "b-1"}
+    found = _room(held, "7g.40gb")
+    assert found is not None
+    assert {found.former, found.wanted} == {"GPU-a-0", "GPU-a-1"}
+    assert found.reason.endswith("there is room for 1 x 7g.40gb, which n/big waits for")
+
+
+def test_no_room_is_made_where_there_is_some_or_it_costs_too_much() -> None:
+    """Nothing to move; nothing that may be moved; more moves than it is worth."""
+    held = {SMALL.format(0, 2): "a-1", SMALL.format(1, 2): "b-1"}
+    assert _room(held, "3g.20gb") is None
+    assert _room({name: "other" + pod for name, pod in held.items()}, "7g.40gb") is None
+    assert _room(held, "7g.40gb", 0.0) is None
 
 
 def test_a_node_without_room_for_the_rest_of_the_pod_is_no_place() -> None:

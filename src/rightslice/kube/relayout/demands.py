@@ -130,10 +130,17 @@ def is_early(demand: Demand, limits: Limits, now: str) -> bool:
     return seconds_between(demand.since, now) < times * limits.patience_seconds
 
 
-def _order(decision: Decision, served: Served) -> tuple[bool, bool, int, Key]:
+def _order(decision: Decision, served: Served) -> tuple[bool, bool, int, float, Key]:
+    """Who waits before who runs, who acts before who is advised; of those that run the dearest."""
     priority = 0 if served.spec is None else served.spec.priority
     runs = decision.outcome is Outcome.RECOMMENDED
-    return runs, decision.mode is not Mode.ENFORCE, -priority, decision.key
+    return runs, decision.mode is not Mode.ENFORCE, -priority, -_usd(decision), decision.key
+
+
+def _usd(decision: Decision) -> float:
+    recommended = decision.status.recommendation
+    written = None if recommended is None else recommended.offer.usd_per_hour
+    return 0.0 if written is None else float(written.replace(",", ""))
 
 
 def _waiting_since(decision: Decision) -> str:

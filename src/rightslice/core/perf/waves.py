@@ -99,7 +99,8 @@ def crowd_of(step: Step, requests: Requests, running: float) -> Crowd:
     prompts = smaller(expected, train.prompts)
     further = smaller(larger((1 + prompts / 2) * share - own, 0.0), train.steps)
     rest, inside = larger(seconds - prefill, 0.0), smaller(seconds, prefill)
-    held_up = train.queued * (prefill + seconds * step.prompt_tokens / step.chunk_tokens)
+    wait = seconds / 2 + prompts * prefill + further * seconds
+    held_up = _held_up(step, requests, running, train.queued, wait)
     longest = train.most_prompts * prefill + train.most_steps * seconds
     longest = longest * (1 + _UNEVEN * smaller(blur, 1.0))
     on_way = larger(_ROUND_TRIP / seconds - 0.5, 0.0) * smaller(prefill / (2 * _ROUND_TRIP), 1.0)
@@ -122,9 +123,24 @@ def crowd_of(step: Step, requests: Requests, running: float) -> Crowd:
         quantiles.append(smaller(waited, longest + q * seconds) + held_up)
     return Crowd(
         gathered=gathered,
-        wait=seconds / 2 + prompts * prefill + further * seconds + held_up,
+        wait=wait + held_up,
         quantiles=tuple(quantiles),
     )
+
+
+def _held_up(step: Step, requests: Requests, running: float, queued: float, wait: float) -> float:
+    """Return how long *queued* prompts hold up all others, who *wait* without them.
+
+    No more than makes a request last for as long as the prompts of all clients take: then steps
+    compute nothing else, and shorter outputs do not end sooner.
+    """
+    larger = step.arithmetic.larger
+    seconds, tokens = step.seconds(running), larger(requests.output_tokens, 1.0)
+    a_prompt = step.prompt_alone + seconds * step.prompt_tokens / step.chunk_tokens
+    own = step.prompt_alone + step.steps_per_prompt(running) * seconds
+    decode = (tokens - 1) * (seconds + step.interference((running - 1) / tokens))
+    spare = larger(running * a_prompt - wait - own - decode, 0.0)
+    return step.arithmetic.smaller(queued * a_prompt, spare)
 
 
 def _train(step: Step, requests: Requests, running: float) -> _Train:

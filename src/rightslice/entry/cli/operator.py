@@ -95,18 +95,11 @@ def operator(  # noqa: PLR0913 - one parameter an option
     Example: rightslice operator --ceiling enforce --namespace rightslice
     """
     try:
-        from rightslice.entry.operator.layouts import (  # noqa: PLC0415 - the cluster's packages load where they are used
-            layout_rules,
-        )
-        from rightslice.entry.operator.loop import (  # noqa: PLC0415 - the cluster's packages load where they are used
-            Rules,
-        )
-        from rightslice.entry.operator.repacks import (  # noqa: PLC0415 - the cluster's packages load where they are used
-            repack_rules,
-        )
-        from rightslice.entry.operator.run import (  # noqa: PLC0415 - the cluster's packages load where they are used
-            OperatorOptions,
-            serve,
+        from rightslice.entry.operator import (  # noqa: PLC0415 - the cluster's packages load where they are used
+            layouts,
+            loop,
+            repacks,
+            run,
         )
     except ModuleNotFoundError as error:
         raise UnavailableError(
@@ -114,24 +107,29 @@ def operator(  # noqa: PLR0913 - one parameter an option
         ) from None
     if settle < 0 or resync <= 0:
         raise InputError("--settle must be at least 0 seconds, --resync more than 0")
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level=logging.INFO)
-    for name in ("httpx2", "kopf"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    _log()
     limits = Limits(
         patience_seconds=relayout_patience,
         config_seconds=config_delay,
         change_seconds=change_limit,
     )
-    options = OperatorOptions(
+    options = run.OperatorOptions(
         namespace=namespace,
-        rules=Rules(ceiling=ceiling, settle_seconds=settle, resync_seconds=resync),
-        layouts=layout_rules(
+        rules=loop.Rules(ceiling=ceiling, settle_seconds=settle, resync_seconds=resync),
+        layouts=layouts.layout_rules(
             mig_config_map, limits, is_on=relayout or relayout_to_save, to_save=relayout_to_save
         ),
-        repacks=repack_rules(moves_per_card, repack_rest, is_on=repack),
+        repacks=repacks.repack_rules(moves_per_card, repack_rest, is_on=repack),
         kubeconfig=kubeconfig,
         calibrations=calibrations,
         host=host or "0.0.0.0",  # noqa: S104 - a server in a pod listens on the pod's address
         health_port=health_port,
     )
-    asyncio.run(serve(options))
+    asyncio.run(run.serve(options))
+
+
+def _log() -> None:
+    """Write what happens to standard error, and of the clients only what is wrong."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level=logging.INFO)
+    for name in ("httpx2", "kopf"):
+        logging.getLogger(name).setLevel(logging.WARNING)

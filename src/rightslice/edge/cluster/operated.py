@@ -7,6 +7,7 @@ ModelDeployments and their Deployments through its own gathering: the same decis
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,7 +25,7 @@ from rightslice.kube.operate.ask import Release
 from rightslice.kube.operate.decided import Decided, Moment
 from rightslice.kube.operate.gather import OperatorRules, object_key, operator_rules, served_of
 from rightslice.kube.operate.view import Key, World
-from rightslice.kube.snapshot.value import Snapshot
+from rightslice.kube.snapshot.value import Snapshot, files_named
 
 _MIRRORED: Final = ("Node", "Pod", "Namespace", "ResourceQuota", "LimitRange")
 
@@ -92,10 +93,21 @@ def _prices(catalog: Catalog) -> CardPrices:
 def models_of(snapshot: Snapshot, catalog: Catalog) -> dict[Key, ReadModel]:
     """Return every Model of *snapshot*, or why it cannot be used."""
     files = {object_key(one): config_files(one) for one in snapshot.of("ConfigMap")}
-    return {
-        object_key(one): read_model(one, catalog, lambda *place: files.get(place))
-        for one in snapshot.of(MODEL.kind)
-    }
+    found = {}
+    for one in snapshot.of(MODEL.kind):
+        texts = {place[1]: files.get(place) for place in files_named([one])}
+        key = object_key(one)
+        said = json.dumps([*key, one.get("spec"), texts], sort_keys=True)
+        found[key] = _read(catalog, said)
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _read(catalog: Catalog, said: str) -> ReadModel:
+    """Return what a Model is: the same value for the same words, so that decisions can be kept."""
+    namespace, name, spec, texts = json.loads(said)
+    given = {"metadata": {"namespace": namespace, "name": name}, "spec": spec}
+    return read_model(given, catalog, lambda _, one: texts.get(one))
 
 
 def moment_of(snapshot: Snapshot, otherwise: dt.datetime) -> dt.datetime:

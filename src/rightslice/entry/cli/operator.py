@@ -95,24 +95,14 @@ def operator(  # noqa: PLR0913 - one parameter an option
     Example: rightslice operator --ceiling enforce --namespace rightslice
     """
     try:
-        from rightslice.entry.operator import (  # noqa: PLC0415 - the cluster's packages load where they are used
-            layouts,
-            loop,
-            repacks,
-            run,
-        )
+        from rightslice.entry.operator import layouts, loop, repacks, run  # noqa: PLC0415 - heavy
     except ModuleNotFoundError as error:
         raise UnavailableError(
             f"{error.name} is not installed: install rightslice[cluster]"
         ) from None
-    if settle < 0 or resync <= 0:
-        raise InputError("--settle must be at least 0 seconds, --resync more than 0")
+    _check(settle, resync)
     _log()
-    limits = Limits(
-        patience_seconds=relayout_patience,
-        config_seconds=config_delay,
-        change_seconds=change_limit,
-    )
+    limits = _limits(relayout_patience, config_delay, change_limit)
     options = run.OperatorOptions(
         namespace=namespace,
         rules=loop.Rules(ceiling=ceiling, settle_seconds=settle, resync_seconds=resync),
@@ -126,6 +116,15 @@ def operator(  # noqa: PLR0913 - one parameter an option
         health_port=health_port,
     )
     asyncio.run(run.serve(options))
+
+
+def _check(settle: float, resync: float) -> None:
+    if settle < 0 or resync <= 0:
+        raise InputError("--settle must be at least 0 seconds, --resync more than 0")
+
+
+def _limits(patience: float, config: float, change: float) -> Limits:
+    return Limits(patience_seconds=patience, config_seconds=config, change_seconds=change)
 
 
 def _log() -> None:

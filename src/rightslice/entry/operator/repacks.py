@@ -19,6 +19,7 @@ from rightslice.entry.operator.metrics import Metrics
 from rightslice.entry.operator.move_calls import MoveCalls
 from rightslice.entry.operator.pace import NotLeadingError
 from rightslice.errors import InputError, UnavailableError
+from rightslice.kube.admission.settings import Mode
 from rightslice.kube.crd.deployment import PodMove
 from rightslice.kube.operate.claims import template_name
 from rightslice.kube.operate.decide import Decision
@@ -92,7 +93,8 @@ class Repacks:
         """Take one step; return the decisions whose status has to say something else of it."""
         self._due_at = None
         has_dra = any(node.dra is not None for node in found.world.cluster.nodes)
-        if not self.rules.is_on or found.world.problem is not None or not has_dra:
+        may_move = any(one.mode is Mode.ENFORCE for one in found.decisions.values())
+        if not (self.rules.is_on and has_dra and may_move) or found.world.problem is not None:
             return _told({}, found)
         try:
             return _told(await self._step(found), found)

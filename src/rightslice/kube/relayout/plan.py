@@ -179,11 +179,9 @@ def _on(
             node=name, reason=f"has {node.gpu.name}, or taints that keep pods out",
             remedy=f"a node with {wants[-1].gpu}",
         )  # fmt: skip
-    if demand.is_saving and node.is_in_use:
-        return Refusal(
-            node=name, reason="is in use, and no pod moves to lower a bill",
-            remedy="the node empty",
-        )  # fmt: skip
+    left_alone = _left_alone(node, demand, around)
+    if left_alone is not None:
+        return left_alone
     made = cut_for(node.cards, _wanted(node, wants))
     if isinstance(made, TooFew):
         return Refusal(node=name, reason=made.reason, remedy="a node with more cards")
@@ -205,6 +203,21 @@ def _on(
         wanted=config_name(cuts, around.configs), cuts=cuts, before=before, after=after,
         moves=gone, seconds=seconds, lost=lost,
     )  # fmt: skip
+
+
+def _left_alone(node: CuttableNode, demand: Demand, around: Around) -> Refusal | None:
+    name = node.node.name
+    if around.configs and node.former not in around.configs:
+        return Refusal(
+            node=name, reason=f"its configuration {node.former} is not in the ConfigMap, so that a"
+            " change that fails could not be taken back", remedy="that configuration in it",
+        )  # fmt: skip
+    if demand.is_saving and node.is_in_use:
+        return Refusal(
+            node=name, reason="is in use, and no pod moves to lower a bill",
+            remedy="the node empty",
+        )  # fmt: skip
+    return None
 
 
 def _wanted(node: CuttableNode, wants: Sequence[Want]) -> Wanted:

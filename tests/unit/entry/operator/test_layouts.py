@@ -219,6 +219,14 @@ def test_without_its_config_map_nothing_begins() -> None:
     assert "spec" not in play.server.nodes["a"]
 
 
+def test_a_node_that_could_not_be_taken_back_is_refused() -> None:
+    """Its present configuration has to be in the ConfigMap."""
+    play = Play(server(files={FILE: CONFIG.replace("all-1g.5gb", "all-disabled")}))
+    play.run(8)
+    assert play.step == "Refused"
+    assert "its configuration all-1g.5gb is not in the ConfigMap" in play.message
+
+
 def test_the_load_goes_away_before_the_label() -> None:
     """The node takes pods again, and nothing was cut."""
     play = Play(server())

@@ -61,71 +61,112 @@ class DeviceState:
     """The DRA objects of a cluster as they were last seen."""
 
     _slices: dict[str, Decoded] = field(default_factory=dict)
+    _of_node: dict[str, dict[str, Decoded]] = field(default_factory=dict)
+    """Slices by the node that publishes them."""
+    _nodes: dict[str, str] = field(default_factory=dict)
+    """The node of each pool."""
+    _stocks: dict[str, DraStock | None] = field(default_factory=dict)
+    """What was read of nodes; those that changed since are absent."""
     _classes: dict[str, Decoded] = field(default_factory=dict)
     _claims: dict[Key, _Claim] = field(default_factory=dict)
+    _held: dict[str, Key | None] = field(default_factory=dict)
     _pods: dict[Key, _Pod] = field(default_factory=dict)
-    _stocks: dict[str, DraStock] | None = None
-    _held: dict[str, Key | None] | None = None
     _missed: set[str] = field(default_factory=lambda: set(KINDS))
+    _news: dict[str, bool] = field(default_factory=dict)
     classes: DeviceClasses = field(default_factory=DeviceClasses)
 
-    def is_served(self, kind: str) -> bool:
-        """Take *kind* for one that can be read; return whether that is news."""
-        is_news = kind in self._missed
-        self._missed.discard(kind)
-        return is_news
+    def is_served(self, kind: str) -> None:
+        """Take *kind* for one that can be read."""
+        if kind in self._missed:
+            self._missed.discard(kind)
+            self._tell(self._of_node, hardware=True)
 
     def is_missed(self, kind: str) -> None:
         """Take *kind* for one that cannot be read: nothing is known of devices without it."""
-        self._missed.add(kind)
+        if kind not in self._missed:
+            self._missed.add(kind)
+            self._tell(self._of_node, hardware=True)
 
-    @property
-    def stocks(self) -> Mapping[str, DraStock]:
-        """What each node publishes; nothing while slices, claims or classes cannot be read."""
-        if self._missed:
-            return {}
-        if self._stocks is None:
-            self._stocks = read_stocks(self._slices.values())
-        return self._stocks
+    def news(self) -> dict[str, bool]:
+        """Return the nodes that changed since this was last asked, and whether what they are did.
+
+        Else only what claims hold of them.
+        """
+        found, self._news = self._news, {}
+        return found
+
+    def stock(self, node: str) -> DraStock | None:
+        """Return what *node* publishes; None for nothing, or while a kind cannot be read."""
+        slices = self._of_node.get(node)
+        if self._missed or not slices:
+            return None
+        if node not in self._stocks:
+            self._stocks[node] = read_stocks(slices.values()).get(node)
+        return self._stocks[node]
 
     def pool(self, node: str) -> DraPool | None:
         """Return what *node* publishes with what claims hold of it; None for nothing."""
-        if self._held is None:
-            self._held = {name: one.holder for one in self._claims.values() for name in one.taken}
-        return pool_of(self.stocks.get(node), self._held)
+        return pool_of(self.stock(node), self._held)
 
     def put(self, kind: str, key: Key, given: Decoded) -> bool:
         """Take in an object; return whether anything that decisions rest on changed."""
         match kind:
             case "ResourceSlice":
-                if self._slices.get(key[1], {}).get("spec") == given.get("spec"):
-                    return False
-                self._slices[key[1]] = given
-                self._stocks = None
+                return self._put_slice(key[1], given)
             case "DeviceClass":
                 self._classes[key[1]] = given
                 return self._read_classes()
             case _:
-                claim = _claim(key[0], given)
-                if self._claims.get(key) == claim:
-                    return False
-                self._claims[key] = claim
-                self._held = None
-        return True
+                return self._put_claim(key, _claim(key[0], given))
 
     def remove(self, kind: str, key: Key) -> bool:
         """Forget an object; return whether anything changed."""
         match kind:
             case "ResourceSlice":
-                self._slices.pop(key[1], None)
-                self._stocks = None
+                return self._put_slice(key[1], None)
             case "DeviceClass":
                 self._classes.pop(key[1], None)
                 return self._read_classes()
             case _:
-                self._claims.pop(key, None)
-                self._held = None
+                return self._put_claim(key, None)
+
+    def _put_slice(self, name: str, given: Decoded | None) -> bool:
+        last = self._slices.get(name)
+        if last is not None and given is not None and last.get("spec") == given.get("spec"):
+            return False
+        for one in (last, given):
+            node = text(at(one, "spec", "nodeName"))
+            if node is not None:
+                self._of_node.setdefault(node, {}).pop(name, None)
+                self._stocks.pop(node, None)
+                self._tell([node], hardware=True)
+        self._slices.pop(name, None)
+        if given is not None:
+            self._slices[name] = given
+            node = text(at(given, "spec", "nodeName"))
+            if node is not None:
+                self._of_node[node][name] = given
+                self._nodes[text(at(given, "spec", "pool", "name")) or ""] = node
         return True
+
+    def _put_claim(self, key: Key, claim: _Claim | None) -> bool:
+        last = self._claims.pop(key, None)
+        if claim is not None:
+            self._claims[key] = claim
+        if last == claim:
+            return False
+        for name in () if last is None else last.taken:
+            self._held.pop(name, None)
+        for name in () if claim is None else claim.taken:
+            self._held[name] = None if claim is None else claim.holder
+        taken = {name for one in (last, claim) if one is not None for name in one.taken}
+        pools = {name.partition("/")[0] for name in taken}
+        self._tell((self._nodes[one] for one in pools & self._nodes.keys()), hardware=False)
+        return True
+
+    def _tell(self, nodes: Iterable[str], *, hardware: bool) -> None:
+        for node in nodes:
+            self._news[node] = hardware or self._news.get(node, False)
 
     def put_pod(self, key: Key, given: Decoded, asked: Mapping[str, Fraction]) -> bool:
         """Take in a pod with what it asks for (nothing: it ended); return whether that matters."""
@@ -177,6 +218,7 @@ class DeviceState:
         if classes == self.classes:
             return False
         self.classes = classes
+        self._tell(self._of_node, hardware=True)
         return True
 
 

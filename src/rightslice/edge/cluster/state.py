@@ -118,8 +118,9 @@ class ClusterState:
     def replace_all(self, kind: str, objects: Iterable[Decoded]) -> None:
         """Take *objects* for all there is of *kind*."""
         fresh = list(objects)
-        if kind in devices.KINDS and self._devices.is_served(kind):
-            self._renew(hardware=True)
+        if kind in devices.KINDS:
+            self._devices.is_served(kind)
+            self._value = None
         gone = set(self._keys(kind)) - {_key(one) for one in fresh}
         for namespace, name in gone:
             self.remove(kind, {"metadata": {"namespace": namespace, "name": name}})
@@ -144,7 +145,7 @@ class ClusterState:
     def miss(self, kind: str) -> None:
         """Go on without a kind of DRA that is not served, or may not be read: without DRA, then."""
         self._devices.is_missed(kind)
-        self._renew(hardware=True)
+        self._value = None
 
     def remove(self, kind: str, given: Decoded) -> None:
         """Forget an object."""
@@ -158,8 +159,7 @@ class ClusterState:
                 self._forget_pod(key)
                 self._devices.remove_pod(key)
             case _ if kind in devices.KINDS:
-                if self._devices.remove(kind, key):
-                    self._renew(hardware=kind != "ResourceClaim")
+                self._devices.remove(kind, key)
             case _:
                 self._held[kind].pop(key, None)
         self._value = None
@@ -182,6 +182,7 @@ class ClusterState:
     @property
     def hardware(self) -> Mapping[str, NodeHardware]:
         """What each node's GPU resources stand for, by node name."""
+        self._renew()
         return self._hardware
 
     def cluster(self, without: str | None = None) -> Cluster:
@@ -197,6 +198,7 @@ class ClusterState:
         return value
 
     def _build(self) -> Cluster:
+        self._renew()
         for name, node in self._nodes.items():
             if name not in self._built:
                 dra = self._devices.pool(name)
@@ -245,10 +247,7 @@ class ClusterState:
             case "Pod":
                 return self._take_pod(key, given)
             case _ if kind in devices.KINDS:
-                changed = self._devices.put(kind, key, given)
-                if changed:
-                    self._renew(hardware=kind != "ResourceClaim")
-                return changed
+                return self._devices.put(kind, key, given)
             case _:
                 value, held = _READ[kind](given), self._held[kind]
                 is_same = key in held and held[key] == value
@@ -266,21 +265,16 @@ class ClusterState:
         return True
 
     def _hardware_of(self, node: ClusterNode) -> NodeHardware:
-        stock = self._devices.stocks.get(node.name)
+        stock = self._devices.stock(node.name)
         return node_hardware(node, stock, self._devices.classes, self.find_gpu)
 
-    def _renew(self, *, hardware: bool) -> None:
-        """Put nodes that publish devices, or did, together anew, and what their devices stand for.
-
-        A device stands for the same as long as slices and classes are the same.
-        """
-        for name, node in self._nodes.items():
-            built = self._built.get(name)
-            if name in self._devices.stocks or built is None or built.dra is not None:
-                self._built.pop(name, None)
-                if hardware:
-                    self._hardware[name] = self._hardware_of(node)
-        self._value = None
+    def _renew(self) -> None:
+        """Have nodes whose devices changed put together anew, and what the devices stand for."""
+        for name, is_other in self._devices.news().items():
+            self._built.pop(name, None)
+            node = self._nodes.get(name)
+            if is_other and node is not None:
+                self._hardware[name] = self._hardware_of(node)
 
     def _take_pod(self, key: Key, given: Decoded) -> bool:
         decision = text(mapping(at(given, "metadata", "annotations")).get(DECISION))

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Final
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any, Final
 
 from rightslice.core.catalog.mig import ProfileName
 
@@ -111,6 +111,31 @@ class DraStock:
         return self.by_unit.get((unit.product, unit.profile), ())
 
     @cached_property
+    def groups(self) -> tuple[DraGroup, ...]:
+        """Devices that share counters, mostly those of a card; who has none is alone."""
+        found: dict[object, list[DraDevice]] = {}
+        is_apart = all(len(one.sets) <= 1 for one in self.devices)
+        for one in self.devices:
+            key: object = one.sets if is_apart else ""
+            found.setdefault(key if one.sets else one.name, []).append(one)
+        return tuple(_group(tuple(some), self.counters) for some in found.values())
+
+    def total(self, unit: DraUnit) -> int:
+        """Return how many devices of *unit* an empty node can serve at once."""
+        return sum(one.like.most(unit) for one in self.groups)
+
+    @cached_property
+    def _most(self) -> dict[tuple[str, ProfileName | None], int]:
+        return {}
+
+    def most(self, unit: DraUnit) -> int:
+        """Return the same of one group, worked out once for all that are alike."""
+        key = unit.product, unit.profile
+        if key not in self._most:
+            self._most[key] = most_at_once(self.of(unit), self.counters)
+        return self._most[key]
+
+    @cached_property
     def _breaks(self) -> dict[tuple[str, ProfileName | None, ProfileName | None], int]:
         return {}
 
@@ -121,6 +146,11 @@ class DraStock:
         that is divided, as many as its part would do for. Never too few; at times one or two
         too many.
         """
+        alike = {id(one.like): one.like for one in self.groups}
+        return max((one.breaks_alone(unit, other) for one in alike.values()), default=0)
+
+    def breaks_alone(self, unit: DraUnit, other: ProfileName | None) -> int:
+        """Return the same of one group, worked out once for all that are alike."""
         key = unit.product, unit.profile, other
         if key not in self._breaks:
             ours = self.of(unit)
@@ -165,6 +195,52 @@ class DraStock:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DraGroup:
+    """Devices that share counters with each other and with no others."""
+
+    devices: tuple[DraDevice, ...]
+    names: frozenset[str]
+    like: DraStock
+    """The same under names of no node: equal cards have one, and what was worked out of it."""
+
+
+_Shape = tuple[tuple[object, ...], ...]
+
+
+def _group(devices: tuple[DraDevice, ...], counters: Mapping[Counter, int]) -> DraGroup:
+    sets = {
+        name: str(index) for index, name in enumerate(sorted({s for d in devices for s in d.sets}))
+    }
+    taken = tuple(
+        (one.product, one.profile, one.is_tainted,
+         tuple(sorted((sets[where], name, many) for (where, name), many in one.takes.items())))
+        for one in devices
+    )  # fmt: skip
+    there = tuple(
+        sorted((sets[one[0]], one[1], many) for one, many in counters.items() if one[0] in sets)
+    )
+    names = frozenset(one.name for one in devices)
+    return DraGroup(devices=devices, names=names, like=_like(taken, there))
+
+
+@lru_cache(maxsize=256)
+def _like(taken: _Shape, there: _Shape) -> DraStock:
+    """Return the stock of devices that take so much of such counters."""
+    devices = tuple(
+        DraDevice(
+            name=str(index), product=product, profile=profile, card="", is_tainted=is_tainted,
+            takes={(where, name): many for where, name, many in takes},
+        )
+        for index, (product, profile, is_tainted, takes) in enumerate(_decoded(taken))
+    )  # fmt: skip
+    return DraStock(devices=devices, counters={(one[0], one[1]): one[2] for one in _decoded(there)})
+
+
+def _decoded(shape: _Shape) -> Any:  # noqa: ANN401 - tuples of what `_group` put in
+    return shape
+
+
+@dataclass(frozen=True, kw_only=True)
 class DraPool:
     """A node's devices with what claims hold of them."""
 
@@ -192,9 +268,18 @@ class DraPool:
         """Return how many more devices of *unit* can be allocated at once: exact, not a bound."""
         key = unit.product, unit.profile
         if key not in self._free:
-            ours = [one for one in self.stock.of(unit) if one.name not in self.taken]
-            self._free[key] = most_at_once(ours, self.left)
+            self._free[key] = sum(self._free_of(one, unit) for one in self.stock.groups)
         return self._free[key]
+
+    def _free_of(self, group: DraGroup, unit: DraUnit) -> int:
+        if self.taken.isdisjoint(group.names):
+            return group.like.most(unit)
+        ours = [
+            one for one in group.devices
+            if (one.product, one.profile) == (unit.product, unit.profile)
+            and one.name not in self.taken and not one.is_tainted
+        ]  # fmt: skip
+        return most_at_once(ours, self.left)
 
     def fits(self, device: DraDevice) -> bool:
         """Whether the counters have enough left for *device*."""
@@ -202,7 +287,7 @@ class DraPool:
 
     def total(self, unit: DraUnit) -> int:
         """Return how many devices of *unit* an empty node can serve at once."""
-        return replace(self, taken=frozenset()).free(unit) if self.taken else self.free(unit)
+        return self.stock.total(unit)
 
     def first_fit(self, unit: DraUnit) -> DraDevice | None:
         """Return the device that the scheduler would allocate next: the first that fits."""

@@ -117,7 +117,7 @@ def states_of(step: Step, requests: Requests, rates: tuple[float, float], capaci
             most = weight
         elif weight <= NEGLIGIBLE * most:
             break
-    while len(weights) > 1 and weights[1] <= NEGLIGIBLE * most:
+    while len(weights) > 1 and max(weights[:2]) <= NEGLIGIBLE * most:
         first += 1
         del weights[0]
     at_capacity = weights[-1] if first + len(weights) - 1 == capacity else 0.0

@@ -108,6 +108,11 @@ class DeviceState:
         """Return what *node* publishes with what claims hold of it; None for nothing."""
         return pool_of(self.stock(node), self._held)
 
+    @property
+    def holders(self) -> frozenset[Key]:
+        """The pods that devices are allocated to."""
+        return frozenset(one for one in self._held.values() if one is not None)
+
     def put(self, kind: str, key: Key, given: Decoded) -> bool:
         """Take in an object; return whether anything that decisions rest on changed."""
         match kind:
@@ -175,7 +180,7 @@ class DeviceState:
         if not asked or not (claims or noted):
             return self._pods.pop(key, None) is not None
         node = text(at(given, "spec", "nodeName")) or ""
-        counted = tuple((name, many) for name, many in asked.items() if _is_device(name))
+        counted = tuple((name, many) for name, many in asked.items() if is_device(name))
         pod = _Pod(node, claims, counted, bool(noted))
         known = self._pods.get(key)
         self._pods[key] = pod
@@ -231,7 +236,8 @@ def _claim(namespace: str, given: Decoded) -> _Claim:
     return _Claim(is_allocated(given), taken_by(given), holder_of(given), asked, pods)
 
 
-def _is_device(name: str) -> bool:
+def is_device(name: str) -> bool:
+    """Whether *name* is a GPU, or a claim of one."""
     return is_claim(name) or is_gpu(name)
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 from rightslice.core.catalog.gpu import Gpu
 from rightslice.edge.cluster import devices
-from rightslice.edge.cluster.devices import DeviceState
+from rightslice.edge.cluster.devices import DeviceState, is_device
 from rightslice.errors import InputError
 from rightslice.kube.admission.review import DECISION
 from rightslice.kube.cluster.dra_hardware import node_hardware
@@ -303,6 +303,11 @@ class ClusterState:
 
     def _pending(self) -> dict[str, Fraction]:
         waiting = self._used.of(UNBOUND)
+        for key in self._devices.holders:  # allocated, and about to be bound: counted by its claim
+            node, held = self._pods.get(key, ("?", {}))
+            if node == UNBOUND:
+                for resource in filter(is_device, held):
+                    waiting[resource] = waiting.get(resource, _ZERO) - held[resource]
         promised = [one.amounts for one in self._promises.values()]
         for amounts in (self._devices.waiting(), *promised):
             for resource, amount in amounts.items():

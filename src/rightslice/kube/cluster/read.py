@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 from rightslice.errors import InputError
 from rightslice.kube.cluster.demand import pod_requests
-from rightslice.kube.cluster.dra import DraPool, DraStock
+from rightslice.kube.cluster.dra import DraPool, DraStock, is_claim
 from rightslice.kube.cluster.dra_read import (
     asked_by,
     holder_of,
@@ -120,7 +120,22 @@ def _read_claims(objects: Mapping[str, Iterable[Decoded]], pending: dict[str, Fr
         if not any((namespace, at(one, "name")) in noted for one in owners):
             for name, amount in asked_by(claim).items():
                 pending[name] = pending.get(name, Fraction(0)) + amount
+    _leave_out_served(objects, held, pending)
     return held
+
+
+def _leave_out_served(
+    objects: Mapping[str, Iterable[Decoded]], held: Holders, pending: dict[str, Fraction]
+) -> None:
+    """Take off *pending* what pods ask for that have their devices and are about to be bound."""
+    holders = set(held.values())
+    for pod in objects.get("Pod", ()):
+        key = text(at(pod, "metadata", "namespace")) or "", text(at(pod, "metadata", "name")) or ""
+        if key not in holders or at(pod, "spec", "nodeName") is not None:
+            continue
+        for name, amount in bound_requests(pod)[1].items():
+            if name in pending and (is_claim(name) or name.startswith("nvidia.com/")):
+                pending[name] -= amount
 
 
 def bound_requests(pod: Decoded) -> tuple[str, dict[str, Fraction]]:

@@ -15,7 +15,7 @@ from tools.testbed.dra import device_class, driver_classes
 
 EXTENDED = "nvidia.com/mig-1g.5gb"
 CLASSES = [*driver_classes(), device_class("mine", "1g.5gb", EXTENDED)]
-DEVICE = "gpu-0-mig-1g5gb-19-0"
+DEVICE, OTHER = "gpu-0-mig-1g5gb-19-0", "gpu-0-mig-1g5gb-19-1"
 
 
 @pytest.fixture
@@ -82,6 +82,16 @@ def test_a_bound_pod_whose_claim_is_not_seen_yet_still_counts(state: ClusterStat
     assert _free(state)[EXTENDED] == 7
 
 
+def test_a_pod_whose_claim_is_allocated_waits_for_nothing_more(state: ClusterState) -> None:
+    """The scheduler allocates before it binds."""
+    pod = claiming_pod("p", note="resourceclaim:1g.5gb=1", claims=("c",))
+    state.put("Pod", pod)
+    state.put("ResourceClaim", claim("c", DEVICE, pod="p"))
+    assert _free(state)[EXTENDED] == 6
+    state.put("Pod", claiming_pod("p", on="a", note="resourceclaim:1g.5gb=1", claims=("c",)))
+    assert _free(state)[EXTENDED] == 6
+
+
 def test_a_bigger_claim_that_waits_costs_what_it_may_break(state: ClusterState) -> None:
     """3g.20gb covers four slots of the seven that 1g.5gb can have."""
     state.put("Pod", claiming_pod("p", note="resourceclaim:3g.20gb=1"))
@@ -114,8 +124,13 @@ def test_a_node_that_publishes_no_more_offers_no_more(state: ClusterState) -> No
 
 def test_step_by_step_is_as_all_at_once(state: ClusterState) -> None:
     """The same value as from a snapshot."""
-    claims = [claim("c", DEVICE, pod="p"), claim("d", None, pod="q")]
-    pods = [claiming_pod("p", on="a", claims=("c",)), claiming_pod("q", claims=("d",))]
+    claims = [claim("c", DEVICE, pod="p"), claim("d", None, pod="q"), claim("e", OTHER, pod="r")]
+    note = "resourceclaim:1g.5gb=1"
+    pods = [
+        claiming_pod("p", on="a", claims=("c",)),
+        claiming_pod("q", claims=("d",)),
+        claiming_pod("r", note=note, claims=("e",)),
+    ]
     for one in claims:
         state.put("ResourceClaim", one)
     for one in pods:

@@ -58,6 +58,7 @@ from rightslice.kube.relayout.view import Pass, demand_key, under_way, unwanted,
 from rightslice.records import Json
 
 logger = logging.getLogger(__name__)
+NOT_BEGUN: Final = (LayoutStep.ADVISED, LayoutStep.REFUSED, LayoutStep.PLANNED)
 _SAID: Final = (LayoutStep.ADVISED, LayoutStep.REFUSED)
 BEFORE_LABEL: Final = (LayoutStep.CORDONED, LayoutStep.CONFIGURED, LayoutStep.DRAINED)
 WAKE_SECONDS: Final = 5.0
@@ -108,6 +109,7 @@ class Layouts:
     _planned_on: tuple[object, set[Key]] = field(default_factory=lambda: (None, set()))
     _planned: dict[Key, LayoutChange] = field(default_factory=dict)
     """What was planned last: not anew each time that anything changes somewhere."""
+    _was_busy: bool = False
     _wrote_config: bool = False
     """A written ConfigMap is not watched: the next pass comes at once."""
     _pods: dict[str, tuple[GpuPod, ...]] = field(default_factory=dict)
@@ -158,21 +160,29 @@ class Layouts:
         busy = under_way(found.world)
         for node, _ in busy:
             going |= await self._go_on(node.name, found)
+        ended = ended_changes(found, self.rules.limits)
         late = {one.key for one in waiting(found.decisions.values())}
-        if (late or self.rules.to_save) and self._is_plan_due(found, late):
-            self._planned = await self._plan(found, is_busy=bool(busy))
+        begun: dict[Key, LayoutChange] = {}
+        if (late or self.rules.to_save) and self._is_plan_due(found, late, is_busy=bool(busy)):
+            made = await self._plan(found, is_busy=bool(busy))
             self._planned_at, self._planned_on = time.monotonic(), (found.world.cluster, late)
-            await self._tell_plans(self._planned, going, found)
+            told = with_ended(ended, made)
+            await self._tell_plans({key: told[key] for key in made.keys() - going.keys()}, found)
+            self._planned = {key: one for key, one in made.items() if one.step in NOT_BEGUN}
+            begun = {key: one for key, one in made.items() if one.step not in NOT_BEGUN}
+        self._was_busy = bool(busy)
         if busy or late or self._planned:
             self._due_at = 0.0 if self._wrote_config else time.monotonic() + WAKE_SECONDS
         planned = {
             key: one for key, one in self._planned.items()
             if key in late or (self.rules.to_save and key in found.decisions)
         }  # fmt: skip
-        return {**with_ended(ended_changes(found, self.rules.limits), planned), **going}
+        return {**with_ended(ended, planned), **begun, **going}
 
-    def _is_plan_due(self, found: Pass, late: set[Key]) -> bool:
+    def _is_plan_due(self, found: Pass, late: set[Key], *, is_busy: bool) -> bool:
         """Whether a plan could come out otherwise than the last one."""
+        if self._was_busy and not is_busy:  # what was planned meanwhile is over
+            return True
         passed = time.monotonic() - self._planned_at
         cluster, waited = self._planned_on
         if cluster is not found.world.cluster or waited != late:
@@ -321,13 +331,11 @@ class Layouts:
             return f"ConfigMap {name} in {namespace}: {error}"
         return None
 
-    async def _tell_plans(
-        self, planned: Mapping[Key, LayoutChange], going: Mapping[Key, LayoutChange], found: Pass
-    ) -> None:
+    async def _tell_plans(self, planned: Mapping[Key, LayoutChange], found: Pass) -> None:
         """Write an event where what is planned is not what the status said before."""
         for key, change in planned.items():
             before = found.served[key].before.layout_change
-            if key not in going and change.step in _SAID and not is_same(change, before):
+            if change.step in _SAID and not is_same(change, before):
                 await self._tell(key, found, change.step, change.message)
 
     async def _start(self, one: Relayout, found: Pass) -> LayoutChange | None:

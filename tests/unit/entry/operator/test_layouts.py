@@ -210,6 +210,16 @@ def test_lost_answers_change_nothing_in_the_end(faults: list[bool], comes: str, 
     assert len(play.server.labels) == (1 if comes == "success" else 2)
 
 
+def test_what_was_taken_back_is_told_once() -> None:
+    """The status keeps saying so, and no event follows while the node rests."""
+    play = Play(server(comes={"rightslice": "failed"}))
+    play.run(60, until="RolledBack")
+    play.run(20)
+    assert play.step == "RolledBack"
+    assert "could not cut the cards" in play.message
+    assert play.events.told[-2:] == ["LayoutRollingBack", "LayoutRolledBack"]
+
+
 def test_without_its_config_map_nothing_begins() -> None:
     """The status says which is missing, and what to do."""
     play = Play(server(files=None))

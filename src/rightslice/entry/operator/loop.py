@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
@@ -86,6 +87,10 @@ class Operator:
     is_listed: bool = False
     waits_for: str | None = "the cluster has not been listed yet"
     """Why nothing can be decided yet, in words; None when it can."""
+    was_missing: bool = False
+    """Whether they were missing once."""
+    times_found: int = 0
+    """How often the definitions of our resources were found where they had not been."""
     _sight: Sight = field(default_factory=Sight)
     _memory: Memory = field(default_factory=Memory)
     _listed_at: float = 0.0
@@ -127,14 +132,14 @@ class Operator:
         if self.waits_for != problem:
             logger.warning("%s; waiting for it", problem)
         self.waits_for = problem
-        self.is_listed = False
+        self.is_listed, self.was_missing = False, True
         self.changed.set()
         return MISSING_SECONDS
 
     async def _something(self, pause: float) -> None:
         """Wait until something changed, or it is time to look again."""
         await asyncio.sleep(pause)
-        listed_again = self._listed_at + self.rules.resync_seconds
+        listed_again = self._listed_at + self._longest()
         while not self.changed.is_set() and time.monotonic() < listed_again:
             if self.mirror.state.cluster() is not self._cluster:
                 return
@@ -143,6 +148,14 @@ class Operator:
             if self.leadership.leads != self._led or self._is_due():
                 return
             await asyncio.sleep(POLL_SECONDS)
+
+    def _longest(self) -> float:
+        """Return after how many seconds everything is listed anew.
+
+        Where there is nothing of ours, the definitions may have gone: then it is looked more often.
+        """
+        is_empty = not (self._sight.models and self._sight.served)
+        return min(MISSING_SECONDS if is_empty else math.inf, self.rules.resync_seconds)
 
     def _is_due(self) -> bool:
         """Whether time alone gives something to do: what settles, or failed some time ago."""
@@ -160,7 +173,7 @@ class Operator:
         self._led = self.leadership.leads
         self.metrics.leads.set(self._led)
         self.changed.clear()
-        if not self.is_listed or time.monotonic() - self._listed_at > self.rules.resync_seconds:
+        if not self.is_listed or time.monotonic() - self._listed_at > self._longest():
             await self._list()
         self._cluster = self.mirror.state.cluster()
         self._is_blind = self.mirror.problem is not None
@@ -197,6 +210,7 @@ class Operator:
             self._sight.replace_all(kind, objects)
         self._acts.forget(self._sight.served.keys())
         self._models.clear()  # ConfigMaps are not watched
+        self.times_found += self.waits_for is not None
         self.is_listed, self._listed_at, self.waits_for = True, time.monotonic(), None
 
     def _world(self, models: Mapping[Key, FoundModel]) -> World:

@@ -35,7 +35,7 @@ from rightslice.edge.cluster.state import ClusterState
 from rightslice.edge.constants import constants_with
 from rightslice.entry.operator.api import ClusterCalls
 from rightslice.entry.operator.layouts import LayoutRules, Layouts
-from rightslice.entry.operator.loop import Operator, Rules, kinds_made
+from rightslice.entry.operator.loop import POLL_SECONDS, Operator, Rules, kinds_made
 from rightslice.entry.operator.metrics import Metrics
 from rightslice.entry.operator.move_calls import MoveCalls
 from rightslice.entry.operator.node_calls import NodeCalls
@@ -85,9 +85,7 @@ async def serve(options: OperatorOptions) -> None:
     """
     sys.setswitchinterval(SWITCH_SECONDS)
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    _obey(stop)
     client = cluster_client(options.kubeconfig)
     operator = assemble(options, client)
     runner = await _health(options, operator)
@@ -137,6 +135,10 @@ def assemble(options: OperatorOptions, client: Any) -> Operator:  # noqa: ANN401
     )
 
 
+DISCOVERY_SECONDS: Final = 3.0
+"""From a definition that is served to the API server's own list of what it serves."""
+
+
 class _BackOffs:
     """Seconds between tries of a watch: an API server that is away for long is waited for."""
 
@@ -145,8 +147,50 @@ class _BackOffs:
         return chain((1.0, 1.0, 2.0, 4.0, 8.0, 15.0), repeat(30.0))
 
 
+def _obey(stop: asyncio.Event) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+
 async def _watch(operator: Operator, config: SingleConfig, stop: asyncio.Event) -> None:
-    """Let kopf follow our kinds and hand over what it sees."""
+    """Have our kinds followed from when their definitions are there, and anew when they come back.
+
+    kopf looks at what the API server serves whenever a definition changes; the server's own list
+    (discovery) is a little later, and nothing would tell kopf of it.
+    """
+    found = 0
+    while True:
+        await _found_again(operator, found)
+        if operator.was_missing:
+            await asyncio.sleep(DISCOVERY_SECONDS)
+        found = operator.times_found
+        await _follow_until_found_again(operator, config, found)
+        if operator.times_found == found:  # it was told to end
+            return
+        _obey(stop)  # kopf had taken the signals to itself
+
+
+async def _follow_until_found_again(operator: Operator, config: SingleConfig, found: int) -> None:
+    stop = asyncio.Event()
+    following = asyncio.create_task(_follow(operator, config, stop))
+    again = asyncio.create_task(_found_again(operator, found))
+    try:
+        await asyncio.wait((following, again), return_when=asyncio.FIRST_COMPLETED)
+        stop.set()
+        await following
+    finally:
+        following.cancel()
+        again.cancel()
+        await asyncio.gather(following, again, return_exceptions=True)
+
+
+async def _found_again(operator: Operator, found: int) -> None:
+    while operator.times_found == found:  # noqa: ASYNC110 - a count of the pass, looked at as often
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def _follow(operator: Operator, config: SingleConfig, stop: asyncio.Event) -> None:
+    """Let kopf follow our kinds and hand over what it sees, until *stop*."""
     registry = kopf.OperatorRegistry()
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False

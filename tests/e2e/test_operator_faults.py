@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -165,26 +166,30 @@ def test_the_api_server_restarts_in_the_midst(
         assert process.running.poll() is None
 
 
+def _is_told(process: operating.Process, text: str, times: int) -> bool:
+    return process.told().count(text) >= times
+
+
 @pytest.mark.usefixtures("card")
 def test_definitions_that_come_later(
     plane: ControlPlane, namespace: str, rights: Path, tmp_path: Path
 ) -> None:
-    """Started without the resources it waits for them, and serves as soon as they are there."""
+    """Without the resources it waits for them, at the start and when they go; then it serves."""
+    missing = "does not know Models"
     plane.kubectl("delete", "-f", str(FOLDER), "--timeout=30s")
     with running(rights, tmp_path / "operator.log") as process:
-        time.sleep(4)
+        for times in (1, 2):
+            eventually(partial(_is_told, process, missing, times), 30)
+            operating.install_rights(plane)
+            make_models(plane, namespace)
+            serve(plane, namespace, "opt", concurrency=SMALL, **ASKED)
+            until_settled(plane, namespace, "opt")
+            plane.kubectl("-n", namespace, "delete", "mdep", "--all")
+            eventually(lambda: not found(plane, namespace, "deployments"), 60)
+            plane.kubectl("delete", "-f", str(FOLDER), "--timeout=30s")
         assert process.running is not None
         assert process.running.poll() is None
-        operating.install_rights(plane)
-        make_models(plane, namespace)
-        serve(plane, namespace, "opt", concurrency=SMALL, **ASKED)
-        until_settled(plane, namespace, "opt")
-        plane.kubectl("delete", "-f", str(FOLDER), "--timeout=30s")
-        eventually(lambda: not found(plane, namespace, "deployments"), 30)
-        operating.install_rights(plane)
-        make_models(plane, namespace)
-        serve(plane, namespace, "opt", concurrency=SMALL, **ASKED)
-        until_settled(plane, namespace, "opt")
+    operating.install_rights(plane)
 
 
 @pytest.mark.usefixtures("card")

@@ -14,6 +14,7 @@ from tests.e2e.operating import (
     CHART,
     found,
     gpu_nodes,
+    install_rights,
     is_settled,
     make_models,
     running,
@@ -42,12 +43,13 @@ CRD_SECONDS: Final = 10.0
 
 @pytest.fixture
 def cluster(plane: ControlPlane) -> Iterator[ControlPlane]:
-    """Return a cluster without our definitions, with one card; it is left so."""
+    """Return a cluster without our definitions, with one card; they are there afterwards."""
     forget(plane)
     with gpu_nodes(plane, CARD):
         yield plane
-    forget(plane)
     plane.helm("uninstall", RELEASE, "-n", "chart", "--ignore-not-found")
+    forget(plane)
+    install_rights(plane)
 
 
 def forget(plane: ControlPlane) -> None:

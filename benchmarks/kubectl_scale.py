@@ -21,7 +21,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.parts.operator_fleet import gpu_nodes, model_deployments, models
+from parts.operator_fleet import gpu_nodes, model_deployments, models
+
 from rightslice.edge.catalog_files import Catalog
 from rightslice.edge.cluster.operated import operated
 from rightslice.edge.cluster.recommenders import Recommenders

@@ -26,7 +26,7 @@ def _moment(objects: list[Manifest], **rules: Any) -> Moment:  # noqa: ANN401 - 
     return Moment(served=served_of(ours, made), world=seen(objects, **rules), now=NOW)
 
 
-def _asked(objects: list[Manifest], name: str, **changed: object) -> WhatIf:
+def _asked(objects: list[Manifest], name: str, **changed: Any) -> WhatIf:  # noqa: ANN401 - of `served`
     """Return what the changed fields of one spec do."""
     after = [
         {**one, "spec": {**one["spec"], **changed}} if one["metadata"]["name"] == name else one

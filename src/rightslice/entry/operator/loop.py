@@ -28,6 +28,7 @@ from rightslice.entry.operator.api import CallError, ClusterCalls, MissingDefini
 from rightslice.entry.operator.layouts import Layouts
 from rightslice.entry.operator.metrics import Metrics
 from rightslice.entry.operator.models import FoundModel, find_model
+from rightslice.entry.operator.net import Net
 from rightslice.entry.operator.pace import BackOff
 from rightslice.entry.operator.repacks import Repacks
 from rightslice.entry.operator.sight import CLAIM_TEMPLATE, DEPLOYMENT, Decoded, Sight
@@ -36,7 +37,7 @@ from rightslice.kube.admission.settings import Mode
 from rightslice.kube.cluster.view import ClusterNode
 from rightslice.kube.crd.decode import encode
 from rightslice.kube.crd.definition import MODEL
-from rightslice.kube.operate.again import Memory, decide_again
+from rightslice.kube.operate.again import Memory
 from rightslice.kube.operate.ask import Release
 from rightslice.kube.operate.choose import timestamp
 from rightslice.kube.operate.decide import Decision
@@ -93,6 +94,7 @@ class Operator:
     """How often the definitions of our resources were found where they had not been."""
     _sight: Sight = field(default_factory=Sight)
     _memory: Memory = field(default_factory=Memory)
+    _net: Net = field(default_factory=Net)
     _listed_at: float = 0.0
     _cluster: object = None
     _is_blind: bool = False
@@ -188,9 +190,9 @@ class Operator:
         seen = self._sight.served
         served = await self.layouts.before(self._acts.marked(seen), world)
         began = time.perf_counter()
-        self._memory = await asyncio.to_thread(
-            decide_again, served.values(), world, now, self._memory
-        )
+        self._memory = await asyncio.to_thread(self._net.decided, served, world, now, self._memory)
+        served = {key: one for key, one in served.items() if key not in self._net.left_out}
+        self.metrics.left_out.set(len(self._net.left_out))
         self.metrics.seconds.observe(time.perf_counter() - began)
         self.metrics.anew.inc(len(self._memory.anew))
         self._count(self._memory.decisions)
@@ -210,6 +212,7 @@ class Operator:
             self._sight.replace_all(kind, objects)
         self._acts.forget(self._sight.served.keys())
         self._models.clear()  # ConfigMaps are not watched
+        self._net.left_out.clear()
         self.times_found += self.waits_for is not None
         self.is_listed, self._listed_at, self.waits_for = True, time.monotonic(), None
 

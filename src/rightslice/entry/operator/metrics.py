@@ -32,6 +32,11 @@ class Metrics:
             ["what"],
             registry=self.registry,
         )
+        self.left_out = Gauge(
+            "rightslice_operator_left_out",
+            "ModelDeployments not decided about because of a mistake of ours; the log has it.",
+            registry=self.registry,
+        )
         self.seconds = Histogram(
             "rightslice_operator_pass_duration_seconds",
             "Time to decide about every ModelDeployment once.",
